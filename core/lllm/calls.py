@@ -1,0 +1,164 @@
+"""The tree of running calls: one light node for each call, found through a context variable.
+
+A node is all that a plain call costs. The session that people read (`lllm.session.TacticCallSession`) is made
+from it when somebody asks: a caller, a child, a recorded use of a model, an observer or a failure.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from time import perf_counter, time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lllm.context import CallContext
+    from lllm.session import InvokeCost, TacticCallSession
+    from lllm.tactic import Tactic
+
+__all__ = ["Call", "active_call", "current_call"]
+
+active_call: ContextVar[Call | None] = ContextVar("lllm_active_call", default=None)
+
+
+def current_call() -> Call | None:
+    """Return the innermost call that is running in this thread or task, or None outside of one."""
+    return active_call.get()
+
+
+class Call:
+    """One call of a tactic, while it runs and afterwards.
+
+    Runtimes receive it in `bind`, observers in `lllm_call_started` and `lllm_call_finished`.
+
+    Attributes:
+        tactic: The tactic that was called, never the copy that is bound to this call.
+        context: The caller's `CallContext`.
+        parent: The call that this one runs inside of, or None for a root.
+        task: The validated input.
+        state: `"running"`, then `"success"` or `"failure"`.
+        output: The validated output after a success.
+        error: The exception after a failure.
+        started_at: Unix time in seconds at which the call began.
+        slot: The attribute of the parent's tactic under which this tactic was reached, or None.
+    """
+
+    __slots__ = (
+        "_duration",
+        "_session",
+        "_started",
+        "context",
+        "error",
+        "output",
+        "parent",
+        "slot",
+        "started_at",
+        "state",
+        "tactic",
+        "task",
+    )
+
+    def __init__(
+        self,
+        tactic: Tactic[Any, Any],
+        context: CallContext,
+        task: Any = None,
+        *,
+        parent: Call | None = None,
+        slot: str | None = None,
+    ) -> None:
+        self.tactic = tactic
+        self.context = context
+        self.parent = parent
+        self.task = task
+        self.slot = slot
+        self.state = "running"
+        self.output: Any = None
+        self.error: BaseException | None = None
+        self.started_at = time()
+        self._started = perf_counter()
+        self._duration: float | None = None
+        self._session: TacticCallSession | None = None
+        if parent is not None:
+            parent.session.record_sub_tactic_call(slot or tactic.tactic_name, self.session)
+
+    def __repr__(self) -> str:
+        return f"<Call of {self.tactic_name!r}: {self.state}>"
+
+    @property
+    def tactic_name(self) -> str:
+        """Name of the tactic that was called."""
+        return self.tactic.tactic_name
+
+    @property
+    def tactic_ref(self) -> str | None:
+        """The `psi://` ref the call came through, else the one the tactic carries, else None."""
+        return self.context.tactic_ref or self.tactic.package_ref
+
+    @property
+    def request_id(self) -> str:
+        """Id of the request, from the context."""
+        return self.context.request_id
+
+    @property
+    def trace_id(self) -> str | None:
+        """Id of the trace, from the context."""
+        return self.context.trace_id
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller has gone: work that can stop should stop."""
+        return self.context.cancelled
+
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic time in seconds after which the caller no longer waits, or None."""
+        return self.context.deadline
+
+    @property
+    def duration_ms(self) -> float:
+        """Milliseconds from the start to the end, or until now while the call runs."""
+        seconds = perf_counter() - self._started if self._duration is None else self._duration
+        return seconds * 1000.0
+
+    @property
+    def session(self) -> TacticCallSession:
+        """The session of this call; made on first access."""
+        session = self._session
+        if session is None:
+            from lllm.session import TacticCallSession
+
+            session = self._session = TacticCallSession.of_call(self)
+        return session
+
+    @property
+    def usage(self) -> InvokeCost:
+        """Tokens and dollars of this call and of everything below it, so far."""
+        return self.session.total_cost
+
+    def succeed(self, output: Any) -> None:
+        """End the call with a result.
+
+        Args:
+            output: The validated output.
+        """
+        self._duration = perf_counter() - self._started
+        self.state = "success"
+        self.output = output
+        if self._session is not None:
+            self._session.success(output, duration_ms=self._duration * 1000.0)
+
+    def fail(self, error: BaseException) -> None:
+        """End the call with an exception; an exception that can carry attributes carries the session.
+
+        Args:
+            error: What left the tactic, a cancellation included.
+        """
+        self._duration = perf_counter() - self._started
+        self.state = "failure"
+        self.error = error
+        self.session.failure(error, duration_ms=self._duration * 1000.0)
+        # The outermost call is the last to write, so a caller reads the session of the call it made.
+        try:
+            error.session = self.session  # type: ignore[attr-defined]
+        except (AttributeError, TypeError):
+            return

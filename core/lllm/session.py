@@ -1,0 +1,589 @@
+"""Sessions: what a call did, which calls it made below, and what the models cost.
+
+The tree belongs to the core so that every runtime folds into one bill: agent groups, Pydantic AI agents, plain
+functions and services on other machines.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
+from time import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from uuid import uuid4
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+
+from lllm.calls import active_call
+
+if TYPE_CHECKING:
+    from lllm.calls import Call
+
+__all__ = [
+    "AgentCallSession",
+    "InvokeCost",
+    "InvokeTrace",
+    "TacticCallSession",
+    "current_session",
+    "record_usage",
+]
+
+_LAZY = ConfigDict(defer_build=True)
+
+
+class InvokeCost(BaseModel):
+    """Tokens and dollars of one model call, or of many added up.
+
+    Rates are dollars per token and only meaningful for a single call: adding two costs sets them to zero.
+    """
+
+    model_config = _LAZY
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    reasoning_tokens: int = 0
+    audio_prompt_tokens: int = 0
+    audio_completion_tokens: int = 0
+    input_cost_per_token: float = 0.0
+    output_cost_per_token: float = 0.0
+    cache_read_input_token_cost: float = 0.0
+    prompt_cost: float = 0.0
+    completion_cost: float = 0.0
+    cost: float = 0.0
+
+    @classmethod
+    def from_usage(cls, usage: Mapping[str, Any]) -> Self:
+        """Read the usage map that model providers answer with.
+
+        Args:
+            usage: Token counts `prompt_tokens`, `completion_tokens`, `total_tokens`, details under
+                `prompt_tokens_details` and `completion_tokens_details`, rates in dollars per token, and dollars in
+                `prompt_cost`, `completion_cost` and `response_cost`. Whatever is None or absent counts as zero.
+        """
+        prompt_details = usage.get("prompt_tokens_details") or {}
+        completion_details = usage.get("completion_tokens_details") or {}
+        prompt, completion = _number(usage, "prompt_tokens"), _number(usage, "completion_tokens")
+        return cls(
+            prompt_tokens=int(prompt),
+            completion_tokens=int(completion),
+            total_tokens=int(_number(usage, "total_tokens") or prompt + completion),
+            cached_prompt_tokens=int(_number(prompt_details, "cached_tokens")),
+            reasoning_tokens=int(_number(completion_details, "reasoning_tokens")),
+            audio_prompt_tokens=int(_number(prompt_details, "audio_tokens")),
+            audio_completion_tokens=int(_number(completion_details, "audio_tokens")),
+            input_cost_per_token=_number(usage, "input_cost_per_token"),
+            output_cost_per_token=_number(usage, "output_cost_per_token"),
+            cache_read_input_token_cost=_number(usage, "cache_read_input_token_cost"),
+            prompt_cost=_number(usage, "prompt_cost"),
+            completion_cost=_number(usage, "completion_cost"),
+            cost=_number(usage, "response_cost"),
+        )
+
+    def __add__(self, other: InvokeCost) -> InvokeCost:
+        if not isinstance(other, InvokeCost):
+            return NotImplemented
+        total = InvokeCost()
+        for name in _SUMMED:
+            setattr(total, name, getattr(self, name) + getattr(other, name))
+        return total
+
+    def __radd__(self, other: object) -> InvokeCost:
+        """Let `sum()` start from 0."""
+        return self if other == 0 else NotImplemented
+
+    def __str__(self) -> str:
+        return (
+            f"Tokens: {self.total_tokens} (Prompt: {self.prompt_tokens}, Completion: {self.completion_tokens}, "
+            f"Cached: {self.cached_prompt_tokens}, Reasoning: {self.reasoning_tokens})\n"
+            f"Cost Breakdown: Prompt: ${self.prompt_cost:.6f}, Completion: ${self.completion_cost:.6f}, "
+            f"Total Cost: ${self.cost:.6f}"
+        )
+
+
+_RATES = {"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"}
+_SUMMED = tuple(name for name in InvokeCost.model_fields if name not in _RATES)
+
+
+def _number(usage: Any, key: str) -> float:
+    value = usage.get(key) if isinstance(usage, Mapping) else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+
+
+def is_priced(usage: Mapping[str, Any]) -> bool:
+    """Tell whether a usage map carries a known price.
+
+    Args:
+        usage: A map as for `InvokeCost.from_usage`.
+    """
+    price = usage.get("response_cost")
+    return isinstance(price, (int, float)) and not isinstance(price, bool)
+
+
+def _revived(name: str, marker: str) -> BeforeValidator:
+    """Read a stored map back into the runtime's own model when that runtime is installed."""
+
+    def revive(value: Any) -> Any:
+        if not (isinstance(value, dict) and marker in value):
+            return value
+        import lllm
+
+        try:
+            model = getattr(lllm, name)
+        except ImportError:
+            return value
+        return model.model_validate(value)
+
+    return BeforeValidator(revive)
+
+
+StoredMessage = Annotated[Any, _revived("Message", "role")]
+StoredFunctionCall = Annotated[Any, _revived("FunctionCall", "arguments")]
+
+
+class InvokeTrace(BaseModel):
+    """One invocation of a model inside an agent call, failed tries included.
+
+    Attributes:
+        model: Name of the model, when known.
+        model_args: The arguments the model was called with.
+        execution_errors: What was wrong with the reply, as texts.
+        message: The reply, in the runtime's own message type.
+        cost: Tokens and dollars.
+        calls: How many model calls this stands for; more than one for the total of a remote call.
+        unpriced: How many of them have no known price.
+        metadata: What the runtime adds.
+        raw_response: The provider's own object; kept in memory only, never dumped.
+    """
+
+    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+
+    model: str | None = None
+    model_args: dict[str, Any] = Field(default_factory=dict)
+    execution_errors: list[str] = Field(default_factory=list)
+    message: StoredMessage = None
+    cost: InvokeCost = Field(default_factory=InvokeCost)
+    calls: int = 1
+    unpriced: int = 0
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    raw_response: Any = Field(default=None, exclude=True, repr=False)
+
+
+AgentState = Literal["initial", "exception", "interrupt", "llm_recall", "success", "failure"]
+TacticState = Literal["initial", "running", "success", "failure"]
+
+
+def _error_text(error: object) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+
+
+class AgentCallSession(BaseModel):
+    """One `respond()` of an agent: every invocation, retry and tool interrupt, by step.
+
+    Attributes:
+        agent_name: Name of the agent, or of whatever used a model.
+        max_exception_retry: How many repairs of a bad reply were allowed.
+        max_interrupt_steps: How many steps with tool calls were allowed.
+        max_llm_recall: How many repeats after a provider error were allowed.
+        exception_retries: Step to the texts of what was wrong with replies.
+        interrupts: Step to the lists of tool calls.
+        llm_recalls: Step to the texts of provider errors.
+        invoke_traces: Step to the invocations.
+        delivery: The final message.
+        state: Where the call stands.
+        error: Why it failed, as `Type: message`.
+    """
+
+    model_config = _LAZY
+
+    agent_name: str
+    max_exception_retry: int = 0
+    max_interrupt_steps: int = 0
+    max_llm_recall: int = 0
+    exception_retries: dict[int, list[str]] = Field(default_factory=dict)
+    interrupts: dict[int, list[list[StoredFunctionCall]]] = Field(default_factory=dict)
+    llm_recalls: dict[int, list[str]] = Field(default_factory=dict)
+    invoke_traces: dict[int, list[InvokeTrace]] = Field(default_factory=dict)
+    delivery: StoredMessage = None
+    state: AgentState = "initial"
+    error: str | None = None
+
+    @property
+    def traces(self) -> list[InvokeTrace]:
+        """Every invocation in order."""
+        return [trace for step in sorted(self.invoke_traces) for trace in self.invoke_traces[step]]
+
+    @property
+    def exception_retries_count(self) -> int:
+        """How many repairs were asked for."""
+        return sum(len(items) for items in self.exception_retries.values())
+
+    @property
+    def llm_recalls_count(self) -> int:
+        """How many times a provider error led to a repeat."""
+        return sum(len(items) for items in self.llm_recalls.values())
+
+    @property
+    def reach_max_exception_retry(self) -> bool:
+        """Whether no repair is left."""
+        return self.exception_retries_count >= self.max_exception_retry
+
+    @property
+    def reach_max_llm_recall(self) -> bool:
+        """Whether no repeat is left."""
+        return self.llm_recalls_count >= self.max_llm_recall
+
+    @property
+    def reach_max_interrupt_steps(self) -> bool:
+        """Whether no further step with tool calls is allowed."""
+        return len(self.interrupts) >= self.max_interrupt_steps
+
+    @property
+    def cost(self) -> InvokeCost:
+        """Tokens and dollars of all invocations, failed ones included."""
+        return _total(trace.cost for trace in self.traces)
+
+    def new_invoke_trace(self, result: Any, step: int) -> InvokeTrace:
+        """Record one invocation.
+
+        Args:
+            result: An `InvokeTrace`, or an object with `message`, `model_args`, `execution_errors`, `cost` and
+                `raw_response` as invokers return it.
+            step: Step of the call loop, from 0.
+        """
+        trace = result if isinstance(result, InvokeTrace) else _trace_of(result)
+        self.invoke_traces.setdefault(step, []).append(trace)
+        return trace
+
+    def exception(self, error: object, step: int) -> None:
+        """Record that a reply was bad and a repair is tried.
+
+        Args:
+            error: The exception, or its text.
+            step: Step of the call loop.
+        """
+        self.state = "exception"
+        self.exception_retries.setdefault(step, []).append(_error_text(error))
+
+    def interrupt(self, calls: Iterable[Any], step: int) -> None:
+        """Record that the model asked for tools.
+
+        Args:
+            calls: The tool calls of one reply.
+            step: Step of the call loop.
+        """
+        self.state = "interrupt"
+        self.interrupts.setdefault(step, []).append(list(calls))
+
+    def llm_recall(self, error: object, step: int) -> None:
+        """Record that the provider failed and the model is asked again.
+
+        Args:
+            error: The exception, or its text.
+            step: Step of the call loop.
+        """
+        self.state = "llm_recall"
+        self.llm_recalls.setdefault(step, []).append(_error_text(error))
+
+    def success(self, message: Any) -> None:
+        """End with the final message."""
+        self.state = "success"
+        self.delivery = message
+
+    def failure(self, error: object = None) -> None:
+        """End without a message.
+
+        Args:
+            error: The exception, or its text.
+        """
+        self.state = "failure"
+        if error is not None:
+            self.error = _error_text(error)
+
+
+def _trace_of(result: Any) -> InvokeTrace:
+    message = getattr(result, "message", None)
+    priced = message is None or bool(getattr(message, "priced", False))
+    return InvokeTrace.model_construct(
+        model=getattr(message, "model", None),
+        model_args=dict(getattr(result, "model_args", None) or {}),
+        execution_errors=[str(error) for error in getattr(result, "execution_errors", ())],
+        message=message,
+        cost=getattr(result, "cost", None) or InvokeCost(),
+        calls=1,
+        unpriced=0 if priced else 1,
+        metadata={},
+        raw_response=getattr(result, "raw_response", None),
+    )
+
+
+def _total(costs: Iterable[InvokeCost]) -> InvokeCost:
+    total = InvokeCost()
+    for cost in costs:
+        for name in _SUMMED:
+            setattr(total, name, getattr(total, name) + getattr(cost, name))
+    return total
+
+
+class TacticCallSession(BaseModel):
+    """One call of a tactic, with the agent calls it made itself and the sessions of the tactics below it.
+
+    Attributes:
+        tactic_name: Name of the tactic.
+        tactic_path: `package::name` of a packaged tactic, or the bare name.
+        state: Where the call stands.
+        agent_sessions: Name of an agent (or another user of models) to its calls.
+        sub_tactic_sessions: Attribute or tactic name to the sessions of child calls.
+        delivery: The result.
+        error: Why the call failed, as `Type: message`.
+        error_traceback: The formatted traceback of a failure.
+        session_id: Unique id.
+        session_name: Name given by the caller.
+        parent_id: `session_id` of the call around this one.
+        task: The input.
+        tags: Short labels for look-up.
+        metadata: What the caller adds.
+        started_at: Unix time in seconds.
+        ended_at: Unix time in seconds, None while running.
+        duration_ms: Milliseconds on a monotonic clock, None while running.
+    """
+
+    model_config = _LAZY
+
+    tactic_name: str
+    tactic_path: str | None = None
+    state: TacticState = "initial"
+    agent_sessions: dict[str, list[AgentCallSession]] = Field(default_factory=dict)
+    sub_tactic_sessions: dict[str, list[TacticCallSession]] = Field(default_factory=dict)
+    delivery: Any = None
+    error: str | None = None
+    error_traceback: str | None = None
+    session_id: str = Field(default_factory=lambda: uuid4().hex)
+    session_name: str | None = None
+    parent_id: str | None = None
+    task: Any = None
+    tags: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    started_at: float | None = None
+    ended_at: float | None = None
+    duration_ms: float | None = None
+
+    _lock: Lock = PrivateAttr(default_factory=Lock)
+
+    @classmethod
+    def of_call(cls, call: Call) -> Self:
+        """Make the session of a call, whatever state the call is in.
+
+        Args:
+            call: The node of the call tree.
+        """
+        parent = call.parent
+        session = cls(
+            tactic_name=call.tactic_name,
+            tactic_path=getattr(call.tactic, "tactic_path", None),
+            state="running",
+            parent_id=None if parent is None else parent.session.session_id,
+            task=call.task,
+            started_at=call.started_at,
+        )
+        if call.state == "success":
+            session.success(call.output, duration_ms=call.duration_ms)
+        elif call.state == "failure":
+            session.failure(call.error, duration_ms=call.duration_ms)
+        return session
+
+    @property
+    def agent_cost(self) -> InvokeCost:
+        """Tokens and dollars of this call's own agents."""
+        return _total(agent.cost for agent in self._own_agents())
+
+    @property
+    def sub_tactic_cost(self) -> InvokeCost:
+        """Tokens and dollars of everything below this call's own agents."""
+        return _total(child.total_cost for child in self._children())
+
+    @property
+    def total_cost(self) -> InvokeCost:
+        """Tokens and dollars of this call and all its descendants."""
+        return self.agent_cost + self.sub_tactic_cost
+
+    @property
+    def agent_call_count(self) -> int:
+        """Agent calls made by this call itself, failed ones included."""
+        return len(self._own_agents())
+
+    @property
+    def total_agent_call_count(self) -> int:
+        """Agent calls of this call and all its descendants."""
+        return self.agent_call_count + sum(child.total_agent_call_count for child in self._children())
+
+    @property
+    def llm_call_count(self) -> int:
+        """Model invocations of this call and all its descendants, retries included."""
+        return self._sum_traces(lambda trace: trace.calls)
+
+    @property
+    def unpriced_calls(self) -> int:
+        """Model invocations without a known price, of this call and all its descendants."""
+        return self._sum_traces(lambda trace: trace.unpriced)
+
+    @property
+    def sub_tactic_call_count(self) -> int:
+        """Child sessions directly below this call."""
+        return len(self._children())
+
+    def record_agent_call(self, name: str, session: AgentCallSession) -> None:
+        """Add an agent call.
+
+        Args:
+            name: Name of the agent, or of whatever used a model.
+            session: What it did.
+        """
+        with self._lock:
+            self.agent_sessions.setdefault(name, []).append(session)
+
+    def record_sub_tactic_call(self, name: str, session: TacticCallSession) -> None:
+        """Add the session of a child call.
+
+        Args:
+            name: The attribute under which the tactic was reached, or its name.
+            session: The child's session, running or ended.
+        """
+        with self._lock:
+            self.sub_tactic_sessions.setdefault(name, []).append(session)
+
+    def success(self, result: Any, *, duration_ms: float | None = None) -> None:
+        """End with a result.
+
+        Args:
+            result: The output.
+            duration_ms: Milliseconds the call took.
+        """
+        with self._lock:
+            self.state = "success"
+            self.delivery = result
+            self.ended_at = time()
+            self.duration_ms = duration_ms
+
+    def failure(self, error: BaseException | str | None = None, *, duration_ms: float | None = None) -> None:
+        """End without a result.
+
+        Args:
+            error: The exception, or its text.
+            duration_ms: Milliseconds the call took.
+        """
+        with self._lock:
+            self.state = "failure"
+            self.ended_at = time()
+            self.duration_ms = duration_ms
+            if error is not None:
+                self.error = _error_text(error)
+            if isinstance(error, BaseException):
+                self.error_traceback = "".join(traceback.format_exception(error))
+
+    def summary(self) -> dict[str, Any]:
+        """Return a compact overview for logs and tables."""
+        total = self.total_cost
+        return {
+            "tactic": self.tactic_name,
+            "state": self.state,
+            "agent_calls": self.agent_call_count,
+            "sub_tactic_calls": self.sub_tactic_call_count,
+            "total_cost": str(total),
+            "cost_usd": total.cost,
+            "total_agent_calls": self.total_agent_call_count,
+            "duration_ms": self.duration_ms,
+        }
+
+    def usage_totals(self) -> dict[str, float]:
+        """Return what a service tells its caller about usage: dollars, calls and tokens, nothing else."""
+        total = self.total_cost
+        return {
+            "cost": total.cost,
+            "calls": self.llm_call_count,
+            "unpriced": self.unpriced_calls,
+            "prompt_tokens": total.prompt_tokens,
+            "completion_tokens": total.completion_tokens,
+            "total_tokens": total.total_tokens,
+        }
+
+    def fold_usage(self, source: str, totals: Mapping[str, Any]) -> None:
+        """Add the totals that a service reported as one agent call of this session.
+
+        Args:
+            source: Name to record them under.
+            totals: A map as `usage_totals` returns it; anything that is not a number counts as zero.
+        """
+        trace = InvokeTrace(
+            cost=InvokeCost(
+                prompt_tokens=int(_number(totals, "prompt_tokens")),
+                completion_tokens=int(_number(totals, "completion_tokens")),
+                total_tokens=int(_number(totals, "total_tokens")),
+                cost=float(_number(totals, "cost")),
+            ),
+            calls=max(0, int(_number(totals, "calls"))),
+            unpriced=max(0, int(_number(totals, "unpriced"))),
+        )
+        self.record_agent_call(
+            source, AgentCallSession(agent_name=source, invoke_traces={0: [trace]}, state="success")
+        )
+
+    def _own_agents(self) -> list[AgentCallSession]:
+        with self._lock:
+            return [session for sessions in self.agent_sessions.values() for session in sessions]
+
+    def _children(self) -> list[TacticCallSession]:
+        with self._lock:
+            return [session for sessions in self.sub_tactic_sessions.values() for session in sessions]
+
+    def _sum_traces(self, count: Callable[[InvokeTrace], int]) -> int:
+        own = sum(count(trace) for agent in self._own_agents() for trace in agent.traces)
+        return own + sum(child._sum_traces(count) for child in self._children())
+
+
+def current_session() -> TacticCallSession | None:
+    """Return the session of the call that is running in this thread or task, or None outside of one."""
+    call = active_call.get()
+    return None if call is None else call.session
+
+
+def record_usage(
+    source: str,
+    usage: Mapping[str, Any] | None = None,
+    *,
+    model: str | None = None,
+    cost: float | None = None,
+    state: Literal["success", "failure"] = "success",
+    error: BaseException | str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Add one use of a model to the running call; without a running call this does nothing.
+
+    Args:
+        source: Name to record it under: an agent, a tool, a library.
+        usage: Token counts and prices, as for `InvokeCost.from_usage`.
+        model: Name of the model.
+        cost: Dollars, when the caller knows them better than `usage` does.
+        state: How the use ended.
+        error: Why it failed, when it did.
+        metadata: What else to keep.
+    """
+    session = current_session()
+    if session is None:
+        return
+    usage = dict(usage or {})
+    if cost is not None:
+        usage["response_cost"] = cost
+    trace = InvokeTrace(
+        model=model,
+        execution_errors=[] if error is None else [_error_text(error)],
+        cost=InvokeCost.from_usage(usage),
+        unpriced=0 if is_priced(usage) else 1,
+        metadata=dict(metadata or {}),
+    )
+    recorded = AgentCallSession(agent_name=source, invoke_traces={0: [trace]}, state=state)
+    if error is not None:
+        recorded.error = _error_text(error)
+    session.record_agent_call(source, recorded)
