@@ -1,0 +1,167 @@
+"""Who may import whom, checked from the sources.
+
+Inside the core no module imports upward in `ORDER`. A plugin's package imports the standard library,
+`lllm` with what `lllm` itself requires, and what its own `pyproject.toml` declares; of a sibling only the
+public package, never a module inside it. Imports for type checkers (`if TYPE_CHECKING:`) may point upward.
+
+    python scripts/check_imports.py
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from workspace import ROOT, Member, members
+
+ORDER = (
+    "_version",
+    "errors",
+    "import_strings",
+    "names",
+    "secrets",
+    "refs",
+    "hookspecs",
+    "config",
+    "plugins",
+    "schema",
+    "context",
+    "events",
+    "trace",
+    "calls",
+    "session",
+    "background",
+    "tactic",
+    "adapt",
+    "store",
+    "resolver",
+    "testing",
+    "cli",
+)
+"""The modules of the core, lowest first."""
+
+TESTING = {"pytest"}
+"""What `lllm.testing` may import beyond the core's dependencies: it runs inside a test session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import statement: the module it names, where it stands and whether only type checkers run it."""
+
+    module: str
+    path: Path
+    line: int
+    typing_only: bool
+
+    @property
+    def top(self) -> str:
+        """The top-level package that is imported."""
+        return self.module.partition(".")[0]
+
+
+def imports(path: Path, package: str) -> Iterator[Import]:
+    """Yield the imports of one source file, `from x import y` as `x.y`.
+
+    Args:
+        path: The file.
+        package: Dotted name of the package that holds it, to resolve relative imports.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    guarded = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            source = ".".join([*parents, *([node.module] if node.module else [])])
+            names = [f"{source}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield Import(name, path, node.lineno, id(node) in guarded)
+
+
+def package_imports(root: Path) -> Iterator[tuple[str, Import]]:
+    """Yield each import of a package with the dotted name of the module it stands in."""
+    for path in sorted(root.rglob("*.py")):
+        inner = path.relative_to(root.parent).with_suffix("").parts
+        module = ".".join(inner[:-1] if inner[-1] == "__init__" else inner)
+        yield from ((module, found) for found in imports(path, ".".join(inner[:-1])))
+
+
+def core_complaints(core: Path, order: Sequence[str] = ORDER) -> Iterator[str]:
+    """Yield a line for each import inside the core that points upward."""
+    for module, found in package_imports(core):
+        if module == "lllm" or found.top != "lllm" or found.module == "lllm" or found.typing_only:
+            continue
+        here, there = module.split(".")[1], found.module.split(".")[1]
+        if here not in order:
+            yield f"{place(found)}: `{module}` has no place in the order of the core's modules"
+        elif there not in order and here not in order[-2:]:
+            yield f"{place(found)}: inside the core, import `{found.module}` from the module that defines it"
+        elif there in order and order.index(there) > order.index(here):
+            yield f"{place(found)}: `lllm.{here}` stands below `lllm.{there}` and may not import it"
+
+
+def dependency_complaints(
+    owner: Member, core: Member, siblings: Mapping[str, str], providers: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield a line for each import of a member that its `pyproject.toml` does not declare.
+
+    Args:
+        owner: The member.
+        core: The member `lllm`; what it requires is there for every plugin.
+        siblings: Import package to distribution, for every member.
+        providers: Import package to distributions, for everything that is installed.
+    """
+    required = (*owner.requirements, *core.project["project"]["dependencies"])
+    declared = {normal(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in required}
+    for module, found in package_imports(owner.package):
+        if found.top in sys.stdlib_module_names or found.top == owner.package.name:
+            continue
+        if module.startswith("lllm.testing") and found.top in TESTING:
+            continue
+        names = [siblings[found.top]] if found.top in siblings else providers.get(found.top, ())
+        if not declared.intersection(map(normal, names)):
+            yield f"{place(found)}: `{found.top}` is not among the dependencies of {owner.name}"
+        elif found.top in siblings and found.top != "lllm" and found.module.count(".") > 1:
+            yield f"{place(found)}: import public names from `{found.top}`, not from inside it"
+
+
+def place(found: Import) -> str:
+    """Return `file:line` of an import, from the repository's root where it lies below it."""
+    path = found.path.relative_to(ROOT) if found.path.is_relative_to(ROOT) else found.path
+    return f"{path.as_posix()}:{found.line}"
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name in its normal form."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def complaints(root: Path = ROOT) -> list[str]:
+    """Return every line that the repository at `root` deserves."""
+    everyone = members(root)
+    siblings = {owner.package.name: owner.name for owner in everyone}
+    providers = packages_distributions()
+    lines = list(core_complaints(everyone[0].package))
+    for owner in everyone:
+        lines += dependency_complaints(owner, everyone[0], siblings, providers)
+    return list(dict.fromkeys(lines))
+
+
+if __name__ == "__main__":
+    lines = complaints()
+    print("\n".join(lines) or "imports: nothing points the wrong way")
+    sys.exit(1 if lines else 0)
