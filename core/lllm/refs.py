@@ -39,12 +39,12 @@ PSI_REF_SECTIONS = (
 )
 """Every section that a layer of LLLM knows."""
 
-# The characters of RFC 3986 path segments without `%`, `:` and `;`; anything beyond ASCII is checked apart.
-# `@` is left out of the organisation, where it would read as a user name.
-_PLAIN = r"A-Za-z0-9._~!$&'()*+,=\-\u0080-\U0010ffff"
-_DOTS = r"(?!\.{1,2}(?:/|\Z))"
-_SEGMENT = rf"{_DOTS}[{_PLAIN}@]{{1,512}}"
-_PSI_REF = re.compile(rf"psi://({_DOTS}[{_PLAIN}]{{1,512}})/({_SEGMENT})/({_SEGMENT})/({_SEGMENT})")
+# What RFC 3986 keeps out of a path segment, and `%`, `:` and `;`; characters beyond ASCII are checked apart.
+# `@` is also left out of the organisation, where it would read as a user name.
+_NEVER = r"\x00- \"#%/:;<>?\[\\\]^`{|}\x7f"
+_NOT_DOTS = r"(?!\.{1,2}(?:/|\Z))"
+_SEGMENT = rf"{_NOT_DOTS}[^{_NEVER}]{{1,512}}"
+_PSI_REF = re.compile(rf"psi://({_NOT_DOTS}[^@{_NEVER}]{{1,512}})/({_SEGMENT})/({_SEGMENT})/({_SEGMENT})")
 _URL_ILLEGAL = re.compile(r"[<>\"{}|^`]")
 _PORT = re.compile(r"[0-9]{1,5}")
 
@@ -146,7 +146,8 @@ def check_service_ref(value: object, label: str = "service_ref") -> str:
         return check_psi_ref(text, label, sections=("services",))
     if not text.lower().startswith(("http://", "https://")):
         raise ValueError(
-            f"{label} must be a psi://org/package/services/name ref or an absolute HTTP(S) URL: {_shown(text)}"
+            f"{label} must be a psi://org/package/services/name ref or an absolute HTTP(S) URL, "
+            f"got {_shown(text)}"
         )
     return check_http_url(text, label)
 
@@ -170,7 +171,7 @@ def check_http_url(url: object, label: str = "url") -> str:
     text = _check_unspaced(url, label)
     fault = _url_fault(text)
     if fault is not None:
-        raise ValueError(f"{label} {fault}")
+        raise ValueError(f"{label} {fault} (got {_shown(text)})")
     return text
 
 
@@ -224,25 +225,29 @@ def _is_one_spelling(text: str) -> bool:
 
 
 def _psi_fault(text: object, sections: Collection[str] | None) -> str:
-    """Say what is wrong with a text that is known not to be an allowed ref."""
+    """Say what is wrong with a value that is known not to be an allowed ref."""
     if not isinstance(text, str) or not text.strip():
         return "must be a non-empty string."
-    shown = _shown(text)
-    if not text.startswith("psi://"):
-        return f"must use psi:// scheme: {shown}"
-    if any(mark in text for mark in ";?#"):
-        return f"must not include params, query, or fragment: {shown}"
-    allowed = "section" if sections is None else "|".join(sections)
     parts = text.removeprefix("psi://").split("/")
-    if len(parts) != 4 or not all(parts):
-        section = f"{{{allowed}}}" if "|" in allowed else allowed
-        return f"must have shape psi://org/package/{section}/name: {shown}"
-    if sections is not None and parts[2] not in sections:
-        wanted = " or ".join(f"/{section}/" for section in sections)
-        return f"must point at {wanted}, got /{_shown(parts[2])}/: {shown}"
-    if any(character.isspace() for character in unquote(text)):
-        return f"must not include a whitespace-bearing segment: {shown}"
-    return f"must not include an invalid segment: {shown}"
+    allowed = tuple(sections or ())
+    section = allowed[0] if len(allowed) == 1 else f"{{{'|'.join(allowed)}}}" if allowed else "section"
+    wanted = " or ".join(f"/{name}/" for name in allowed)
+    four = len(parts) == 4 and all(parts)
+    faults = (
+        (not text.startswith("psi://"), "must use psi:// scheme"),
+        (any(mark in text for mark in ";?#"), "must not include params, query, or fragment"),
+        (not four, f"must have shape psi://org/package/{section}/name"),
+        (
+            four and sections is not None and parts[2] not in sections,
+            f"must point at {wanted}, got /{_shown(''.join(parts[2:3]))}/",
+        ),
+        (
+            any(character.isspace() for character in unquote(text)),
+            "must not include a whitespace-bearing segment",
+        ),
+    )
+    fault = next((fault for broken, fault in faults if broken), "must not include an invalid segment")
+    return f"{fault}: {_shown(text)}"
 
 
 def _check_unspaced(value: object, label: str) -> str:
@@ -256,50 +261,49 @@ def _check_unspaced(value: object, label: str) -> str:
 
 def _url_fault(text: str) -> str | None:
     """Say which rule of service URLs the text breaks first, or None."""
-    shown = _shown(text)
-    absolute = (
-        f"must be an absolute HTTP(S) URL, got {shown}; "
-        "an absolute http(s) URL looks like http://127.0.0.1:8000/tactics/name"
-    )
+    absolute = "must be an absolute HTTP(S) URL; an absolute http(s) URL looks like http://127.0.0.1:8000/tactics/name"
     try:
         parts = urlsplit(text)
         host = parts.hostname
     except ValueError:
         return absolute
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        return absolute
-    if "@" in parts.netloc:
-        return "must not include embedded credentials; name a credential with `api_key_ref` instead"
-    if any(mark in text for mark in ";?#"):
-        return f"must not include params, query, or fragment; remove the query or fragment from {shown}"
-    if "%" in text:
-        return f"must not include percent escapes: {shown}"
-    if "\\" in text or ":" in parts.path:
-        return f"must not include backslashes or colons in its path: {shown}"
-    if not host or not text.isprintable() or _URL_ILLEGAL.search(text):
-        return absolute
-    return _path_fault(parts.path, shown) or _port_fault(parts.netloc, shown)
+    faults = (
+        (parts.scheme not in {"http", "https"} or not parts.netloc, absolute),
+        ("@" in parts.netloc, "must not include embedded credentials; name one with `api_key_ref` instead"),
+        (
+            any(mark in text for mark in ";?#"),
+            "must not include params, query, or fragment; remove the query or fragment",
+        ),
+        ("%" in text, "must not include percent escapes"),
+        ("\\" in text or ":" in parts.path, "must not include backslashes or colons in its path"),
+        (not host or not text.isprintable() or _URL_ILLEGAL.search(text) is not None, absolute),
+    )
+    fault = next((fault for broken, fault in faults if broken), None)
+    return fault or _path_fault(parts.path) or _port_fault(parts.netloc)
 
 
-def _path_fault(path: str, shown: str) -> str | None:
+def _path_fault(path: str) -> str | None:
     """Say what is wrong with the segments of a URL's path, or None."""
     segments = path.removeprefix("/").removesuffix("/").split("/") if path not in {"", "/"} else []
     if not all(segments):
-        return f"must not include empty segments: {shown}"
+        return "must not include empty segments"
     if "." in segments or ".." in segments:
-        return f"must not include dot segments: {shown}"
+        return "must not include dot segments"
     return None
 
 
-def _port_fault(netloc: str, shown: str) -> str | None:
+def _port_fault(netloc: str) -> str | None:
     """Say what is wrong with the port after a host, or None."""
     _, colon, port = netloc.rpartition("]")[2].rpartition(":")
     if colon and not (_PORT.fullmatch(port) and 1 <= int(port) <= 65535):
-        return f"must have a port between 1 and 65535: {shown}"
+        return "must have a port between 1 and 65535"
     return None
 
 
 def _shown(text: str) -> str:
-    """Return a text fit for one line of an error: printable, and not endless."""
-    plain = text if text.isprintable() else ascii(text)
+    """Return a text fit for one line of an error: printable, not endless, no password in it."""
+    # Only an error pays for importing the patterns of secrets.
+    from lllm.secrets import mask_secrets
+
+    plain = mask_secrets(text if text.isprintable() else ascii(text))
     return plain if len(plain) <= 200 else f"{plain[:197]}..."
