@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Sends events through a tactic, then shows what the store kept and which plugins did the work.
+# Usage: scripts/demo.sh STORE_DIRECTORY, with the programs of the virtual environment on PATH.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+store=${1:-.sssn}
+
+show() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+
+show python examples/lllm_tactic_processor/workflow.py --store "$store"
+show sssn --store "$store" query-events analysis
+show python examples/lllm_tactic_processor/lineage.py --store "$store"
+show lllm plugins list
