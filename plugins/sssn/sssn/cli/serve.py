@@ -1,0 +1,102 @@
+"""The command that serves a store over HTTP."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from argparse import Namespace
+from collections.abc import Iterable
+from typing import Any
+
+from sssn.cli.parser import Commands
+from sssn.cli.target import bearer_token, open_target
+
+__all__ = ["register"]
+
+LOG_LEVELS = ("critical", "debug", "error", "info", "trace", "warning")
+
+logger = logging.getLogger("sssn.serve")
+
+
+def register(commands: Commands) -> None:
+    """Add the command to the parser.
+
+    Args:
+        commands: Where they are collected.
+    """
+    serve = commands.add("serve", _serve, "Serve the store over HTTP.", needs_store=False)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", default="7700", help="port to listen on, 1 to 65535 (default: 7700)")
+    serve.add_argument("--log-level", default="info", metavar="LEVEL", help="default: info")
+    serve.add_argument("--token-env", metavar="NAME", help="environment variable with the bearer token to require")
+    serve.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        dest="allow_origins",
+        metavar="ORIGIN",
+        help="web pages of this origin may change state; repeatable",
+    )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        dest="allow_hosts",
+        metavar="HOST",
+        help="accept this Host header besides the loopback names; repeatable",
+    )
+
+
+def _serve(args: Namespace) -> Iterable[Any]:
+    host, port, level = _host(args.host), _port(args.port), _log_level(args.log_level)
+    token = None if args.token_env is None else bearer_token(args.token_env)
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise RuntimeError("Install sssn[server] to use the FastAPI server.") from error
+    from sssn.server import create_app
+
+    if token is None and not _is_loopback(host):
+        logging.basicConfig()
+        logger.warning("serving on %s without a token: anyone who reaches it can read and write", host)
+    with open_target(args.store, token_env=args.store_token_env, create=True) as store:
+        app = create_app(
+            store, token=token, allowed_origins=args.allow_origins, allowed_hosts=args.allow_hosts or None
+        )
+        uvicorn.run(app, host=host, port=port, log_level=level)
+    return ()
+
+
+def _host(text: str) -> str:
+    if not text.strip():
+        raise ValueError("serve host must be a non-empty string")
+    plain = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if _is_address(plain):
+        return plain
+    if any(mark in text for mark in "/\\:?#@[]%") or any(character.isspace() for character in text):
+        raise ValueError("serve host must be a host name or address, not a URL or path")
+    return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback if _is_address(host) else host.lower() == "localhost"
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise ValueError("serve port must be an integer between 1 and 65535")
+    return int(text)
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f"serve log level must be one of: {', '.join(LOG_LEVELS)}")
+    return text.lower()
