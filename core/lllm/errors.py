@@ -6,6 +6,8 @@ LLLMError(RuntimeError)
 │ ├ PluginImportError (also ImportError)
 │ ├ PluginConflictError
 │ └ PluginNotFoundError (also LookupError)
+├ ConfigError (also ValueError)
+├ CredentialNotFoundError (also LookupError)
 ├ ProtocolError
 │ ├ SchemaError
 │ └ TacticError
@@ -37,6 +39,10 @@ SSSNError(RuntimeError)
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "ArtifactCorruptError",
@@ -44,6 +50,8 @@ __all__ = [
     "BudgetExceeded",
     "ChannelExistsError",
     "ChannelNotFoundError",
+    "ConfigError",
+    "CredentialNotFoundError",
     "EventConflictError",
     "EventNotFoundError",
     "InvalidPayloadError",
@@ -99,6 +107,30 @@ class PluginConflictError(PluginError):
 
 class PluginNotFoundError(PluginError, LookupError):
     """No usable plugin has or contributes the name that was asked for."""
+
+
+class ConfigError(LLLMError, ValueError):
+    """Something in a config file is not what it must be, or the file cannot be edited.
+
+    Args:
+        message: What is wrong and what to do about it.
+        path: The file, or None when the config did not come from one.
+        line: Line of the file, counted from 1, when it is known.
+        key: The TOML keys that lead to the value at fault, outermost first.
+    """
+
+    def __init__(
+        self, message: str, *, path: Path | None = None, line: int | None = None, key: tuple[str, ...] = ()
+    ) -> None:
+        place = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        super().__init__(f"{place}{message}")
+        self.path = path
+        self.line = line
+        self.key = key
+
+
+class CredentialNotFoundError(LLLMError, LookupError):
+    """No credential is kept under the name that was asked for; the text says where it is looked for."""
 
 
 class ProtocolError(LLLMError):
