@@ -53,10 +53,17 @@ def find_config(start: str | os.PathLike[str] | None = None) -> Path | None:
         start: The folder; None means the working directory.
 
     Returns:
-        The path of the file, or None when it does not exist.
+        The path of the file, or None when it does not exist. A file that cannot be looked at exists, so that
+        reading it says why.
     """
     path = Path(start if start is not None else Path.cwd()) / CONFIG_FILE
-    return path if os.path.lexists(path) else None
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return path
+    return path
 
 
 def config_path(path: object) -> Path:
