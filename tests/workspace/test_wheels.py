@@ -1,0 +1,76 @@
+"""The wheels of all members, installed where nothing else of this repository is."""
+
+import json
+import re
+import sys
+import zipfile
+
+import pytest
+
+import workspace
+
+NEEDS = {
+    "runtimes/callable": "import lllm; lllm.as_tactic(len)",
+    "stores/sqlite": "import lllm; lllm.open_store('events')",
+}
+"""For each folder a program that needs it. Without the folder it must fail and say what to install."""
+
+PLUGINS = {member.folder: member for member in workspace.plugins()}
+
+
+def test_wheels_hold_what_they_should(members, wheels):
+    """One wheel a member, of the one version, with the type marker and without tests or foreign packages."""
+    version = re.search(r'"(.+)"', (members[0].package / "_version.py").read_text(encoding="utf-8"))[1]
+    assert set(wheels) == {member.name for member in members}
+    for member in members:
+        names = zipfile.ZipFile(wheels[member.name]).namelist()
+        assert wheels[member.name].name.split("-")[1] == version
+        assert f"{member.package.name}/py.typed" in names
+        packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+        assert packages == {member.package.name}
+
+
+@pytest.fixture
+def installed(clean_environment, wheels, run):
+    """A clean environment with every wheel, installed by pip without an index, dependencies checked."""
+    pip = ("-m", "pip", "--python", str(clean_environment), "--disable-pip-version-check", "--quiet")
+    run([sys.executable, *pip, "install", "--no-index", *map(str, wheels.values())])
+    run([sys.executable, *pip, "check"])
+    return clean_environment
+
+
+def test_the_demo_runs_from_the_wheels(installed, run, root, tmp_path):
+    """All wheels install without an index; the demo then runs, and every plugin is found."""
+    folder = installed.parent
+    where = run([installed, "-c", "import lllm, sssn; print(lllm.__file__, sssn.__file__)"], cwd=tmp_path)
+    assert all(path.startswith(str(folder.parent)) for path in where.stdout.split())
+
+    workflow = root / "examples/lllm_tactic_processor/workflow.py"
+    shown = json.loads(run([installed, workflow, "--store", "kept"], cwd=tmp_path).stdout)
+    kept = run([folder / "sssn", "--store", "kept", "query-events", "analysis"], cwd=tmp_path)
+    (analysis,) = map(json.loads, kept.stdout.splitlines())
+    assert [analysis["id"]] == shown["analysis_event_ids"]
+    assert analysis["parent_ids"] == [shown["raw_event_id"]]
+
+    listed = json.loads(run([folder / "lllm", "plugins", "list", "--json"], cwd=tmp_path).stdout)
+    assert {row["distribution"] for row in listed} == {member.name for member in PLUGINS.values()}
+    assert {row["state"] for row in listed} <= {"ready", "loaded"}
+
+
+@pytest.mark.parametrize("folder", PLUGINS)
+def test_the_rest_works_without_one_folder(folder, clean_environment, unpacked, run, tmp_path):
+    """Without one member the core imports and lists the others, and what needs it says what to install."""
+    missing = PLUGINS[folder].name
+    present = [str(path) for name, path in unpacked.items() if name != missing]
+    environment = {"PYTHONPATH": ":".join(present)}
+
+    listed = run(
+        [clean_environment, "-m", "lllm", "plugins", "list", "--json"], cwd=tmp_path, env=environment
+    )
+    names = {row["distribution"] for row in json.loads(listed.stdout)}
+    assert names == {member.name for member in PLUGINS.values()} - {missing}
+
+    if folder in NEEDS:
+        failed = run([clean_environment, "-c", NEEDS[folder]], cwd=tmp_path, env=environment, check=False)
+        assert failed.returncode == 1
+        assert f"pip install {missing}" in failed.stderr.splitlines()[-1].replace("'", "")
