@@ -51,15 +51,24 @@ class Page:
         self.directory = directory
         self.names = {"__name__": "page"}
 
+    def write(self, name, text):
+        """Write a file into the page's directory."""
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def run(self, *sources):
+        """Run Python in the page's namespace."""
+        for source in sources:
+            exec(source, self.names)
+
     def read(self, block, source):
         """Do with a block what its reader would."""
         if block.title is not None:
-            path = self.directory / block.title
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, encoding="utf-8")
+            self.write(block.title, block.text)
         elif block.language == "python":
             padding = "\n" * (block.line - 1)  # so that a traceback shows the line of the page
-            exec(compile(padding + block.text, str(source), "exec"), self.names)
+            self.run(compile(padding + block.text, str(source), "exec"))
         elif block.language == "bash":
             self.shell(block.text)
 

@@ -1,0 +1,147 @@
+"""Seed 000, "LLLM Tactic Processor": its code blocks, verbatim, and the output that it shows."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/lllm_tactic_processor"
+
+CONFIG = """\
+[refs."psi://demo/events/channels/raw"]
+store = ".sssn"
+
+[refs."psi://demo/events/channels/analysis"]
+store = ".sssn"
+"""
+
+RESOLVER = """\
+from sssn import SSSNResolver
+
+resolver = SSSNResolver.from_config(".")
+store = resolver.local_store("psi://demo/events/channels/raw")
+"""
+
+TACTIC = """\
+from pydantic import BaseModel
+from lllm import Tactic
+
+
+class RawMessage(BaseModel):
+    text: str
+
+
+class AnalysisMessage(BaseModel):
+    summary: str
+    length: int
+
+
+class AnalyzeMessage(Tactic[RawMessage, AnalysisMessage]):
+    name = "analyze_message"
+    input_type = RawMessage
+    output_type = AnalysisMessage
+
+    def _run(self, input_value, *, context=None):
+        return AnalysisMessage(
+            summary=input_value.text.upper(),
+            length=len(input_value.text),
+        )
+"""
+
+PROCESSOR = """\
+from sssn import Event, LocalStore
+
+store = LocalStore(".sssn")
+store.create_channel({"name": "raw", "schema": "demo.RawMessage"})
+store.create_channel({"name": "analysis", "schema": "demo.AnalysisMessage"})
+subscription = store.create_subscription(
+    "raw",
+    consumer="lllm_tactic_processor",
+    filters={"kind": "message"},
+)
+
+raw = store.append_event(
+    Event(
+        channel="raw",
+        source="example",
+        kind="message",
+        payload={"text": "hello from sssn"},
+        correlation_id="episode-1",
+    )
+)
+
+tactic = AnalyzeMessage()
+for event in store.pull_subscription(subscription.id):
+    result = tactic.run(event.payload)
+    store.append_event(
+        Event(
+            channel="analysis",
+            source="lllm_tactic_processor",
+            kind="analysis",
+            payload=result.model_dump(),
+            correlation_id=event.correlation_id or event.id,
+            parent_ids=(event.id,),
+        )
+    )
+"""
+
+
+def test_the_processor_keeps_the_lineage(page):
+    """The page as written: the analysis event holds the result and names the raw event as its parent."""
+    page.run(TACTIC, PROCESSOR)
+    store, raw = page.names["store"], page.names["raw"]
+    (analysis,) = store.query_events("analysis")
+    assert analysis.payload == {"summary": "HELLO FROM SSSN", "length": 15}
+    assert analysis.parent_ids == (raw.id,)
+    assert analysis.correlation_id == "episode-1"
+    assert store.get_channel("raw").schema == "demo.RawMessage"
+    assert store.pull_subscription(page.names["subscription"].id) == ()
+    store.close()
+
+
+def test_the_config_refs_open_the_store_of_the_processor(page):
+    """The binding of the page resolves to the very store that the processor fills."""
+    page.write(".psi/config.toml", CONFIG)
+    page.run(TACTIC, PROCESSOR)
+    page.names["store"].close()
+    page.run(RESOLVER)
+    with page.names["store"] as store:
+        assert [event.payload for event in store.query_events("raw")] == [{"text": "hello from sssn"}]
+    assert page.names["resolver"].refs() == (
+        "psi://demo/events/channels/analysis",
+        "psi://demo/events/channels/raw",
+    )
+
+
+def workflow(directory, *arguments):
+    """Run the example in `directory` and return what it printed."""
+    argv = [sys.executable, str(EXAMPLE / "workflow.py"), *arguments]
+    return subprocess.run(argv, cwd=directory, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--store", "elsewhere")])
+def test_the_example_prints_what_the_page_shows(tmp_path, arguments):
+    """Four keys in this order, indented by two, with the ids of what the store now holds."""
+    printed = workflow(tmp_path, *arguments)
+    assert re.fullmatch(
+        r'\{\n  "analysis_event_ids": \[\n    "[\w-]+"\n  \],\n'
+        r'  "raw_event_id": "[\w-]+",\n  "root": "[^"]+",\n  "tactic": "analyze_message"\n\}\n',
+        printed,
+    )
+    assert (tmp_path / json.loads(printed)["root"]).is_dir()
+
+
+def test_the_example_goes_on_where_it_stopped(tmp_path):
+    """A second run consumes its own message only, and both analyses keep their parents."""
+    first, second = (json.loads(workflow(tmp_path)) for _ in range(2))
+    assert len(second["analysis_event_ids"]) == 1
+    assert first["analysis_event_ids"] != second["analysis_event_ids"]
+    argv = [sys.executable, str(EXAMPLE / "lineage.py")]
+    shown = subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert [line.split()[0] for line in shown] == ["analysis/1", "from", "analysis/2", "from"]
+    for run, analysis, parent in zip((first, second), shown[::2], shown[1::2], strict=True):
+        assert run["analysis_event_ids"][0] in analysis
+        assert run["raw_event_id"] in parent
