@@ -153,7 +153,7 @@ def find_line(text: str, key: Sequence[str]) -> int | None:
         start = 0 if found is None else found - 1
         written = (number for number in range(start, len(lines)) if key[depth - 1] in lines[number])
         for _, number in zip(range(_MAX_LINES_TRIED), written, strict=False):
-            if _holds("\n".join(lines[: number + 1]), key[:depth]):
+            if _begins(lines, number, key[:depth]):
                 found = number + 1
                 break
         else:
@@ -276,16 +276,18 @@ def _items(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _holds(text: str, key: Sequence[str]) -> bool:
-    """Tell whether a text is TOML that has the key."""
+def _begins(lines: Sequence[str], number: int, key: Sequence[str]) -> bool:
+    """Tell whether the text has the key once the value that a line begins is complete."""
     import tomllib
 
-    try:
-        value: Any = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    for part in key:
-        if not isinstance(value, dict) or part not in value:
-            return False
-        value = value[part]
-    return True
+    for end in range(number + 1, min(number + _MAX_LINES_TRIED, len(lines)) + 1):
+        try:
+            value: Any = tomllib.loads("\n".join(lines[:end]))
+        except tomllib.TOMLDecodeError:
+            continue
+        for part in key:
+            if not isinstance(value, dict) or part not in value:
+                return False
+            value = value[part]
+        return True
+    return False
