@@ -43,7 +43,6 @@ if TYPE_CHECKING:
         open_store,
     )
     from lllm_store_sqlite import SQLiteStore as LocalStore
-
     from sssn.client import AsyncSSSNClient, SSSNClient
     from sssn.endpoints import EndpointScope, StoreEndpointSpec, endpoint
     from sssn.errors import SSSNClientError, SSSNRefError

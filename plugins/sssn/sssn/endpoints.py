@@ -85,7 +85,7 @@ class StoreEndpointSpec:
             scopes = ", ".join(get_args(EndpointScope))
             raise ValueError(f"unsupported endpoint scope: {self.scope!r}; it must be one of: {scopes}")
         if not isinstance(self.description, str):
-            raise ValueError("endpoint description must be a string.")
+            raise ValueError("endpoint description must be a string.")  # noqa: TRY004 - one type for every fault
         object.__setattr__(self, "tags", _checked_tags(self.tags))
 
 
@@ -122,7 +122,7 @@ def _check_word(value: object, label: str) -> str:
 
 def _checked_tags(tags: object) -> tuple[str, ...]:
     if not isinstance(tags, Sequence) or isinstance(tags, str | bytes | bytearray | memoryview):
-        raise ValueError("endpoint tags must be a sequence of strings.")
+        raise ValueError("endpoint tags must be a sequence of strings.")  # noqa: TRY004
     return tuple(_check_word(tag, "endpoint tag") for tag in tags)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from lllm.names import copy_boundary
-
 from sssn.endpoints import StoreEndpointSpec, check_endpoint_specs, endpoint_specs
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lllm.refs import parse_psi_ref
-
 from sssn.errors import SSSNRefError
 
 __all__ = ["BOUND_SECTIONS", "ResolvedSSSNRef", "SSSNRef"]

@@ -10,10 +10,10 @@ import binascii
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from lllm.errors import InvalidPayloadError
-from lllm.names import check_token, copy_boundary
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, field_validator
 
+from lllm.errors import InvalidPayloadError
+from lllm.names import check_token, copy_boundary
 from sssn.endpoints import (
     EndpointScope,
     HttpMethod,
@@ -27,6 +27,7 @@ from sssn.endpoints import (
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
     from lllm.store import Store
 
 __all__ = [
@@ -53,7 +54,7 @@ DEFAULT_MAX_WAIT = 60.0
 
 def _integer(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("must be an integer, not a boolean.")
+        raise ValueError("must be an integer, not a boolean.")  # noqa: TRY004 - pydantic wants it
     return value
 
 
@@ -168,6 +169,7 @@ def create_app(
     """
     try:
         import fastapi  # noqa: F401
+
         from lllm_serve import create_store_app
     except ImportError as error:
         raise RuntimeError("Install sssn[server] to use the FastAPI server.") from error

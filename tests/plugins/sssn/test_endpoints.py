@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from sssn import StoreEndpointSpec, endpoint
 from sssn.endpoints import check_endpoint_specs, check_reserved_routes
 from sssn.server import endpoint_path_key, endpoint_route_key, endpoint_spec, endpoint_specs
@@ -40,7 +41,12 @@ def test_each_method_has_a_decorator(method):
         """Not used."""
 
     spec = endpoint_spec(function)
-    assert (spec.method, spec.path, spec.name, spec.description) == (method.upper(), "/state", "other", "text")
+    assert (spec.method, spec.path, spec.name, spec.description) == (
+        method.upper(),
+        "/state",
+        "other",
+        "text",
+    )
     assert (spec.scope, spec.tags) == ("store", ())
 
 
@@ -52,7 +58,9 @@ def test_spec_is_frozen_and_upper_cases_its_method():
         spec.name = "x"
 
 
-@pytest.mark.parametrize("path", ["", "  ", None, 3, b"/x", "/a b", "/a\n", "//x", "http://x/y", "/a?b", "/a#b", "/%41"])
+@pytest.mark.parametrize(
+    "path", ["", "  ", None, 3, b"/x", "/a b", "/a\n", "//x", "http://x/y", "/a?b", "/a#b", "/%41"]
+)
 def test_bad_paths_are_refused(path):
     """A path that is not a plain path is a ValueError naming the path, before anything is decorated."""
     with pytest.raises(ValueError, match="endpoint path must"):
@@ -150,7 +158,8 @@ def test_reserved_routes_are_refused(method, path):
     with pytest.raises(ValueError) as error:
         check_reserved_routes([StoreEndpointSpec(method, path, "x")])
     assert (
-        str(error.value) == f"custom endpoint route conflicts with reserved SSSN service route: {method} {path}"
+        str(error.value)
+        == f"custom endpoint route conflicts with reserved SSSN service route: {method} {path}"
     )
 
 

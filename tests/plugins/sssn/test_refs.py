@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lllm.refs import parse_psi_ref
 from sssn import SSSNError, SSSNRef, SSSNRefError
 
@@ -16,7 +17,13 @@ RAW = "psi://demo/events/channels/raw"
 def test_a_ref_has_its_parts():
     """The four parts, the text itself, and a text form that equals the value."""
     ref = SSSNRef(RAW)
-    assert (ref.value, ref.org, ref.package, ref.resource_kind, ref.name) == (RAW, "demo", "events", "channels", "raw")
+    assert (ref.value, ref.org, ref.package, ref.resource_kind, ref.name) == (
+        RAW,
+        "demo",
+        "events",
+        "channels",
+        "raw",
+    )
     assert str(ref) == RAW
     assert SSSNRef("psi://demo/events/snapshots/latest").resource_kind == "snapshots"
 

@@ -7,8 +7,9 @@ import sys
 from types import MappingProxyType
 
 import pytest
-from lllm.errors import InvalidPayloadError
 from pydantic import ValidationError
+
+from lllm.errors import InvalidPayloadError
 from sssn import create_app
 from sssn.server import (
     ArtifactWriteRequest,
@@ -59,7 +60,9 @@ def test_subscription_request_refuses(body):
 def test_request_models_copy_their_inputs():
     """A read-only mapping becomes a dict, and the caller's objects are never shared."""
     inner = {"a": [1]}
-    request = SubscriptionRequest(channel="raw", metadata=MappingProxyType(inner), filters=MappingProxyType({}))
+    request = SubscriptionRequest(
+        channel="raw", metadata=MappingProxyType(inner), filters=MappingProxyType({})
+    )
     inner["a"].append(2)
     assert request.metadata == {"a": [1]}
     assert type(request.metadata) is dict
@@ -95,7 +98,12 @@ def test_artifact_text_that_is_no_text():
 
 @pytest.mark.parametrize(
     "body",
-    [{"data": b"x"}, {"data": "x", "encoding": "hex"}, {"data": "x", "event_ids": "abc"}, {"data": "x", "media_type": 1}],
+    [
+        {"data": b"x"},
+        {"data": "x", "encoding": "hex"},
+        {"data": "x", "event_ids": "abc"},
+        {"data": "x", "media_type": 1},
+    ],
 )
 def test_artifact_request_refuses(body):
     """Bytes are not text, the encodings are two, event ids are a list."""
@@ -115,7 +123,12 @@ def test_error_bodies():
     assert ErrorResponse(error=ErrorDetail(type="SSSNError", message="m")).model_dump() == {
         "error": {"type": "SSSNError", "message": "m"}
     }
-    for body in ({"type": "a b", "message": "m"}, {"type": "", "message": "m"}, {"type": "x"}, {"type": 3, "message": ""}):
+    for body in (
+        {"type": "a b", "message": "m"},
+        {"type": "", "message": "m"},
+        {"type": "x"},
+        {"type": 3, "message": ""},
+    ):
         with pytest.raises(ValidationError):
             ErrorDetail.model_validate(body)
 

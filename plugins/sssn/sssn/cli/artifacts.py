@@ -32,7 +32,10 @@ def register(commands: Commands) -> None:
     write.add_argument("data", nargs="?", metavar="DATA", help="the content; - reads bytes from stdin")
     write.add_argument("--file", metavar="PATH", help="read the content from this file, or from stdin for -")
     write.add_argument(
-        "--encoding", choices=("text", "base64"), default="text", help="how the content is given (default: text)"
+        "--encoding",
+        choices=("text", "base64"),
+        default="text",
+        help="how the content is given (default: text)",
     )
     write.add_argument("--channel", help="channel it belongs to")
     write.add_argument("--media-type", help="default: application/octet-stream")

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from lllm.errors import SSSNError
-
 from sssn.cli.inputs import given, json_object, json_value, read_text
 from sssn.cli.parser import Commands, Parser
 
@@ -45,7 +44,9 @@ def register(commands: Commands) -> None:
     )
     batch.add_argument("channel", metavar="CHANNEL")
     batch.add_argument(
-        "--payloads", action="store_true", help="each line is a payload instead of an object with event fields"
+        "--payloads",
+        action="store_true",
+        help="each line is a payload instead of an object with event fields",
     )
     _add_fields(batch)
     query = commands.add("query-events", _query_events, "List events of a channel in cursor order.")
@@ -58,7 +59,10 @@ def register(commands: Commands) -> None:
     tail = commands.add("tail", _tail, "Print events as they are appended, until interrupted.")
     tail.add_argument("channel", metavar="CHANNEL")
     tail.add_argument(
-        "--after-cursor", type=int, metavar="N", help="start above N; 0 is the beginning (default: the newest event)"
+        "--after-cursor",
+        type=int,
+        metavar="N",
+        help="start above N; 0 is the beginning (default: the newest event)",
     )
     tail.add_argument("--kind", help="only events of this kind")
     tail.add_argument("--limit", type=int, metavar="N", help="stop after N events")
@@ -107,7 +111,8 @@ def _line_event(number: int, line: bytes, args: Namespace, fields: dict[str, Any
     if args.payloads:
         return {**fields, "channel": args.channel, "payload": value}
     if not isinstance(value, dict):
-        raise ValueError(f"line {number}: event must be a JSON object; use --payloads for lines of payloads")
+        text = f"line {number}: event must be a JSON object; use --payloads for lines of payloads"
+        raise ValueError(text)  # noqa: TRY004 - it is the user's text
     if value.get("channel", args.channel) != args.channel:
         raise ValueError(f"line {number}: event names another channel: {value['channel']!r}")
     return {**fields, **value, "channel": args.channel}

@@ -59,7 +59,7 @@ def json_object(text: str | None, label: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{label} must be a valid JSON object: {error}") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{label} must be a JSON object")
+        raise ValueError(f"{label} must be a JSON object")  # noqa: TRY004 - it is the user's text
     return value
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sssn.cli.output import choose_format
 from sssn.cli.parser import Commands
 
 if TYPE_CHECKING:
-    from lllm.store import Event, Store
+    pass
 
 __all__ = ["register"]
 
@@ -23,8 +23,12 @@ def register(commands: Commands) -> None:
     Args:
         commands: Where they are collected.
     """
-    trace = commands.add("trace", _trace, "Show every event of one correlation, in the order it was appended.")
-    trace.add_argument("correlation_id", metavar="CORRELATION_ID", help="a correlation id, or the id of its first event")
+    trace = commands.add(
+        "trace", _trace, "Show every event of one correlation, in the order it was appended."
+    )
+    trace.add_argument(
+        "correlation_id", metavar="CORRELATION_ID", help="a correlation id, or the id of its first event"
+    )
     trace.add_argument(
         "--format",
         choices=("text", "json", "mermaid", "svg"),

@@ -56,7 +56,17 @@ class Commands:
 
 def build_parser() -> Parser:
     """Build the parser of the whole command."""
-    from sssn.cli import artifacts, channels, events, leases, lineage, maintenance, serve, snapshots, subscriptions
+    from sssn.cli import (
+        artifacts,
+        channels,
+        events,
+        leases,
+        lineage,
+        maintenance,
+        serve,
+        snapshots,
+        subscriptions,
+    )
 
     parser = Parser(
         prog="sssn",
@@ -76,6 +86,16 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"sssn {__version__}")
     commands = Commands(parser)
-    for module in (channels, events, subscriptions, leases, artifacts, snapshots, lineage, maintenance, serve):
+    for module in (
+        channels,
+        events,
+        subscriptions,
+        leases,
+        artifacts,
+        snapshots,
+        lineage,
+        maintenance,
+        serve,
+    ):
         module.register(commands)
     return parser

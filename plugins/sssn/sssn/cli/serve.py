@@ -28,7 +28,9 @@ def register(commands: Commands) -> None:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", default="7700", help="port to listen on, 1 to 65535 (default: 7700)")
     serve.add_argument("--log-level", default="info", metavar="LEVEL", help="default: info")
-    serve.add_argument("--token-env", metavar="NAME", help="environment variable with the bearer token to require")
+    serve.add_argument(
+        "--token-env", metavar="NAME", help="environment variable with the bearer token to require"
+    )
     serve.add_argument(
         "--allow-origin",
         action="append",

@@ -35,7 +35,9 @@ def register(commands: Commands) -> None:
     get.add_argument("name", metavar="NAME")
     delete = commands.add("delete-snapshot", _delete_snapshot, "Delete a snapshot.")
     delete.add_argument("name", metavar="NAME")
-    delete.add_argument("--expected-revision", type=int, metavar="N", help="fail unless this is the current one")
+    delete.add_argument(
+        "--expected-revision", type=int, metavar="N", help="fail unless this is the current one"
+    )
 
 
 def _snapshots(args: Namespace) -> Iterable[Any]:

@@ -52,7 +52,9 @@ def register(commands: Commands) -> None:
     seek.add_argument("id", metavar="ID")
     where = seek.add_mutually_exclusive_group(required=True)
     where.add_argument("--cursor", type=int, metavar="N", help="the next event is the first above N")
-    where.add_argument("--time", type=float, metavar="FLOAT", help="the first appended at or after this unix time")
+    where.add_argument(
+        "--time", type=float, metavar="FLOAT", help="the first appended at or after this unix time"
+    )
     where.add_argument("--to", choices=("beginning", "end"))
     lag = commands.add("lag", _lag, "Show how far subscriptions are behind.")
     lag.add_argument("ids", nargs="*", metavar="ID", help="default: all subscriptions")

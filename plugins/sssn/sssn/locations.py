@@ -1,0 +1,83 @@
+"""Where a store is: from the text of a binding or a command line to what opens it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from lllm.bindings import is_portable_path
+
+__all__ = ["StoreLocation", "is_directory", "leaves_root", "locate"]
+
+HTTP_SCHEMES = ("http", "https")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLocation:
+    """A store that `open_store` can open.
+
+    Args:
+        target: Directory or store URL; it no longer depends on the working directory.
+        path: Directory of the store when it is on this machine, else None.
+    """
+
+    target: str
+    path: Path | None
+
+
+def locate(text: str, root: Path) -> StoreLocation:
+    """Find the store that a text names.
+
+    Args:
+        text: Directory or store URL; `~` is expanded.
+        root: Directory that relative paths start at.
+    """
+    scheme, rest = _split(text)
+    if scheme is None:
+        path = root / Path(text).expanduser()
+        return StoreLocation(str(path), path)
+    if not _is_directory_scheme(scheme):
+        return StoreLocation(text, None)
+    if rest.startswith("//"):
+        return StoreLocation(text, Path(unquote("/" + rest[2:].partition("/")[2])))
+    path = (root / unquote(rest)).absolute()
+    return StoreLocation(f"{scheme}://{quote(str(path))}", path)
+
+
+def is_directory(text: str) -> bool:
+    """Tell whether a text names a directory, by its path or by a URL of a backend that keeps files.
+
+    Args:
+        text: Directory or store URL.
+    """
+    scheme, _ = _split(text)
+    return scheme is None or _is_directory_scheme(scheme)
+
+
+def leaves_root(text: str) -> bool:
+    """Tell whether the path of a store, read from a config, leads out of the config's folder.
+
+    Args:
+        text: Directory or store URL; URLs of stores that are no directories lead nowhere.
+    """
+    scheme, rest = _split(text)
+    if scheme is None:
+        return not is_portable_path(text)
+    return _is_directory_scheme(scheme) and not is_portable_path(unquote(rest))
+
+
+def _split(text: str) -> tuple[str | None, str]:
+    match = _SCHEME.match(text)
+    return (match[1].lower(), text[match.end() :]) if match else (None, text)
+
+
+def _is_directory_scheme(scheme: str) -> bool:
+    """Ask the installed backends; one that recognises its directories by a marker file keeps directories."""
+    if scheme in HTTP_SCHEMES:
+        return False
+    from lllm.plugins import manager
+
+    return any(spec.markers for spec in manager().stores().values() if scheme in spec.schemes)
