@@ -52,7 +52,7 @@ def test_this_repository_has_no_import_that_points_the_wrong_way():
         (
             "tactic",
             "from lllm import CallContext",
-            "import `lllm.CallContext` from the module that defines it",
+            "import `CallContext` from the module that defines it",
         ),
         ("surprise", "from lllm.errors import LLLMError", "`lllm.surprise` has no place in the order"),
     ],
