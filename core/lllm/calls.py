@@ -39,7 +39,6 @@ class Call:
         output: The validated output after a success.
         error: The exception after a failure.
         started_at: Unix time in seconds at which the call began.
-        slot: The attribute of the parent's tactic under which this tactic was reached, or None.
     """
 
     __slots__ = (
@@ -50,7 +49,6 @@ class Call:
         "error",
         "output",
         "parent",
-        "slot",
         "started_at",
         "state",
         "tactic",
@@ -61,16 +59,12 @@ class Call:
         self,
         tactic: Tactic[Any, Any],
         context: CallContext,
-        task: Any = None,
-        *,
         parent: Call | None = None,
-        slot: str | None = None,
     ) -> None:
         self.tactic = tactic
         self.context = context
         self.parent = parent
-        self.task = task
-        self.slot = slot
+        self.task: Any = None
         self.state = "running"
         self.output: Any = None
         self.error: BaseException | None = None
@@ -79,7 +73,8 @@ class Call:
         self._duration: float | None = None
         self._session: TacticCallSession | None = None
         if parent is not None:
-            parent.session.record_sub_tactic_call(slot or tactic.tactic_name, self.session)
+            name = _slot_of(parent.tactic, tactic) or tactic.tactic_name
+            parent.session.record_sub_tactic_call(name, self.session)
 
     def __repr__(self) -> str:
         return f"<Call of {self.tactic_name!r}: {self.state}>"
@@ -121,6 +116,11 @@ class Call:
         return seconds * 1000.0
 
     @property
+    def has_session(self) -> bool:
+        """Whether somebody has asked for the session yet."""
+        return self._session is not None
+
+    @property
     def session(self) -> TacticCallSession:
         """The session of this call; made on first access."""
         session = self._session
@@ -145,6 +145,7 @@ class Call:
         self.state = "success"
         self.output = output
         if self._session is not None:
+            self._session.task = self.task
             self._session.success(output, duration_ms=self._duration * 1000.0)
 
     def fail(self, error: BaseException) -> None:
@@ -156,9 +157,15 @@ class Call:
         self._duration = perf_counter() - self._started
         self.state = "failure"
         self.error = error
+        self.session.task = self.task
         self.session.failure(error, duration_ms=self._duration * 1000.0)
         # The outermost call is the last to write, so a caller reads the session of the call it made.
         try:
             error.session = self.session  # type: ignore[attr-defined]
         except (AttributeError, TypeError):
             return
+
+
+def _slot_of(owner: Tactic[Any, Any], tactic: Tactic[Any, Any]) -> str | None:
+    """Return the attribute of the calling tactic that holds the called one, or None."""
+    return next((name for name, part in owner.sub_tactics.items() if part is tactic), None)

@@ -15,6 +15,7 @@ LLLMError(RuntimeError)
 │   ├ TacticLoadError
 │   ├ TacticRefError
 │   ├ TacticServiceError
+│   ├ DeadlineExceeded
 │   └ BudgetExceeded
 SSSNError(RuntimeError)
 ├ ChannelExistsError
@@ -31,6 +32,9 @@ SSSNError(RuntimeError)
 ├ LeaseLostError
 ├ StoreClosedError
 ├ StoreBusyError
+├ StoreFullError
+├ StoreReadOnlyError
+├ StoreDamagedError
 ├ StoreFormatError
 └ StoreURLError (also ValueError)
 ```
@@ -68,7 +72,10 @@ __all__ = [
     "SnapshotNotFoundError",
     "StoreBusyError",
     "StoreClosedError",
+    "StoreDamagedError",
     "StoreFormatError",
+    "StoreFullError",
+    "StoreReadOnlyError",
     "StoreURLError",
     "SubscriptionExistsError",
     "SubscriptionNotFoundError",
@@ -170,6 +177,10 @@ class TacticServiceError(TacticError):
     """A service behind a tactic could not be reached or did not answer."""
 
 
+class DeadlineExceeded(TacticError):
+    """The caller's deadline passed before the tactic was done."""
+
+
 class BudgetExceeded(TacticError):
     """A usage or cost limit set for the call was reached."""
 
@@ -255,6 +266,18 @@ class StoreClosedError(SSSNError):
 
 class StoreBusyError(SSSNError):
     """The store stayed locked by others for longer than the timeout."""
+
+
+class StoreFullError(SSSNError):
+    """The disk, or a limit on file sizes, has no room for the write; nothing of it was stored."""
+
+
+class StoreReadOnlyError(SSSNError):
+    """The store takes no writes: it was opened so, its files do not allow it, or the disk failed to flush."""
+
+
+class StoreDamagedError(SSSNError):
+    """The files of the store were damaged by something other than the store."""
 
 
 class StoreFormatError(SSSNError):

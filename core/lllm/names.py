@@ -50,7 +50,7 @@ def check_segment(value: object, label: str) -> str:
 
     Raises:
         TypeError: `value` is not a `str`.
-        ValueError: It is blank, `.` or `..`, or contains one of `/ : \\ ; %`.
+        ValueError: It is blank, `.` or `..`, or contains a slash, colon, backslash, semicolon or percent sign.
     """
     text = check_text(value, label)
     if not text.strip() or text in {".", ".."} or not _FORBIDDEN.isdisjoint(text):
@@ -93,7 +93,7 @@ def check_flag(value: object, label: str) -> bool:
     raise TypeError(f"{label} must be a boolean.")
 
 
-def copy_boundary(value: Any) -> Any:
+def copy_boundary(value: Any, *, lenient: bool = False) -> Any:
     """Copy a value that crosses the boundary.
 
     Any mapping becomes a `dict`; lists, tuples, sets and frozensets are rebuilt; everything else is
@@ -101,30 +101,33 @@ def copy_boundary(value: Any) -> Any:
 
     Args:
         value: The value to copy.
+        lenient: Keep a leaf that cannot be copied instead of raising.
 
     Raises:
         TypeError: A leaf cannot be copied.
         ValueError: The value nests too deeply, or contains itself.
     """
     try:
-        return _copy(value)
+        return _copy(value, lenient)
     except RecursionError:
         raise ValueError("value nests too deeply to be copied, or contains itself.") from None
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: Any, lenient: bool) -> Any:
     if isinstance(value, _IMMUTABLE):
         return value
     if isinstance(value, Mapping):
-        return {_copy(key): _copy(item) for key, item in value.items()}
+        return {_copy(key, lenient): _copy(item, lenient) for key, item in value.items()}
     for kind in (list, tuple, set, frozenset):
         if isinstance(value, kind):
-            return kind(_copy(item) for item in value)
+            return kind(_copy(item, lenient) for item in value)
     try:
         return deepcopy(value)
     except RecursionError:
         raise
     except Exception as error:
+        if lenient:
+            return value
         raise TypeError(f"a value of type {type(value).__name__} cannot be copied: {error}") from error
 
 

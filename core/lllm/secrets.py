@@ -96,7 +96,9 @@ def _credential_key(words: list[str]) -> bool:
     if "api" in words and not {"key", "keys"}.isdisjoint(words):
         return True
     return any(
-        word in {"key", "keys"} and words[index - 1] in _KEY_OWNERS for index, word in enumerate(words) if index
+        word in {"key", "keys"} and words[index - 1] in _KEY_OWNERS
+        for index, word in enumerate(words)
+        if index
     )
 
 
@@ -105,7 +107,8 @@ def _compact_secret(words: list[str]) -> bool:
     if last in _UNLESS_ABOUT or last in {"key"}:
         return False
     return any(
-        last.endswith(ending) and last.removesuffix(ending) not in _PLAIN_TOKENS for ending in _COMPACT_ENDINGS
+        last.endswith(ending) and last.removesuffix(ending) not in _PLAIN_TOKENS
+        for ending in _COMPACT_ENDINGS
     )
 
 

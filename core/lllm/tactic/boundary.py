@@ -1,0 +1,625 @@
+"""`Tactic`: the typed unit of work, called the same way whoever does it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from inspect import cleandoc, isawaitable
+from typing import Any, ClassVar, Generic, TypeVar
+
+from lllm.calls import Call, active_call
+from lllm.context import CallContext
+from lllm.errors import TacticUnsupportedError
+from lllm.events import TacticEvent
+from lllm.names import check_examples, check_flag, check_metadata, check_segment, check_text
+from lllm.refs import check_service_ref, check_tactic_ref
+from lllm.schema import cached_json_schema, mismatch, type_name, validator_of
+from lllm.tactic import batch, host, streams
+from lllm.tactic.generics import generic_types
+from lllm.tactic.info import TacticInfo
+from lllm.tactic.parts import bind_parts, find_parts
+from lllm.tactic.registry import register_tactic_class
+from lllm.tactic.traits import Traits, traits_of
+from lllm.trace import CallResult, CallTrace
+
+__all__ = ["Tactic"]
+
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
+
+_LABELS = ("session_name", "tags", "metadata")
+
+
+class Tactic(Generic[InputT, OutputT]):
+    """A unit of work with a typed input and a typed output.
+
+    There are two ways to write one. A typed tactic implements `_run` or `_arun` (and `_stream` or `_astream` when
+    it streams), with `context` as a keyword. An agent group declares `agent_group` and implements `call(task)`;
+    each call runs on a copy of its own with fresh agents. Callers use both alike.
+
+    Args:
+        config: Config of an agent group; refused by tactics that have none.
+        log_store: Where the sessions of root calls are saved, or None.
+        runtime: The resource registry that config paths are looked up in, or None for the default one.
+        tactic_path: `package::name` of a packaged tactic.
+        name: Name instead of the class's.
+        description: Description instead of the class's; may be empty.
+        package_ref: Tactic ref under which the tactic is published.
+        service_ref: Service ref or URL of the service that runs it.
+        examples: Maps that show inputs and outputs.
+        metadata: Anything else that `info()` should say.
+
+    Raises:
+        TypeError: An argument has the wrong type, or `config` is given to a tactic that takes none.
+        ValueError: A name or ref is malformed.
+
+    Example:
+        ```python
+        class Echo(Tactic[EchoIn, EchoOut]):
+            name = "echo"
+
+            def _run(self, input_value, *, context=None):
+                return EchoOut(text=input_value.text.upper())
+        ```
+    """
+
+    name: str | None = None
+    description: str = ""
+    input_type: Any = None
+    output_type: Any = None
+    runtime_kind: str = "python"
+    agent_group: list[str] | None = None
+
+    config: Mapping[str, Any] | None = None
+    log_store: Any = None
+    runtime: Any = None
+    tactic_path: str | None = None
+    package_ref: str | None = None
+    service_ref: str | None = None
+    examples: list[dict[str, Any]] = []  # noqa: RUF012  # every instance gets its own in __init__
+    metadata: dict[str, Any] = {}  # noqa: RUF012
+    declared_capabilities: frozenset[str] = frozenset()
+    """What the runtime that claims the class adds to `capabilities()`."""
+
+    _traits: ClassVar[Traits] = Traits()
+    _given_name: str | None = None
+    _given_description: str | None = None
+    _claimed_by: str | None = None
+    _input_check: tuple[Any, Any] = (None, None)
+    _output_check: tuple[Any, Any] = (None, None)
+
+    def __init_subclass__(cls, *, register: bool = True, runtime: Any = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._traits = traits_of(cls, Tactic)
+        given_input, given_output = generic_types(cls, Tactic)
+        if given_input is not None and cls.__dict__.get("input_type") is None:
+            cls.input_type = given_input
+        if given_output is not None and cls.__dict__.get("output_type") is None:
+            cls.output_type = given_output
+        name = cls.__dict__.get("name")
+        if register and isinstance(name, str) and name:
+            register_tactic_class(cls, runtime)
+
+    def __init__(
+        self,
+        config: Any = None,
+        log_store: Any = None,
+        runtime: Any = None,
+        tactic_path: str | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        package_ref: str | None = None,
+        service_ref: str | None = None,
+        examples: list[dict[str, Any]] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.log_store = log_store
+        self.runtime = runtime
+        self.tactic_path = tactic_path
+        self._given_name = name
+        self._given_description = None if description is None else check_text(description, "description")
+        self.package_ref = _ref(package_ref, "package_ref", check_tactic_ref)
+        self.service_ref = _ref(service_ref, "service_ref", check_service_ref)
+        self.examples = check_examples(examples)
+        self.metadata = check_metadata(metadata)
+        check_segment(self.tactic_name, "name")
+        self._attach(config)
+
+    def _attach(self, config: Any) -> None:
+        """Hand the tactic to the runtime that claims its class, if one does."""
+        traits = self._traits
+        if traits.call and self.agent_group is None:
+            raise AssertionError(
+                f"agent_group not set for tactic `{self.tactic_name}`; declare the agents that `call` uses, "
+                f"or `agent_group = []`."
+            )
+        if not traits.implements and type(self) is not Tactic:
+            self._claimed_by = host.claimed_runtime(type(self))
+            if self._claimed_by is None and traits.call:
+                self._claimed_by = "agents"
+        if self._claimed_by is not None:
+            self.config = config
+            host.runtime_named(self._claimed_by).attach(self, config)
+        elif config is not None:
+            raise TypeError(
+                f"config is for agent groups; `{type(self).__name__}` declares no `agent_group` and no `call`, "
+                f"so construct it without config."
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.tactic_name!r}>"
+
+    @property
+    def tactic_name(self) -> str:
+        """The name given to the constructor, else the class's `name`, else the class's own name."""
+        if self._given_name is not None:
+            return self._given_name
+        return self.name or type(self).__name__
+
+    @property
+    def sub_tactics(self) -> dict[str, Tactic[Any, Any]]:
+        """The tactics among the attributes, also in lists, tuples and dicts, by attribute name."""
+        return find_parts(self.__dict__, Tactic)
+
+    # What a tactic says about itself
+
+    def info(self) -> TacticInfo:
+        """Return the portable description of this tactic."""
+        return TacticInfo(
+            name=self.tactic_name,
+            description=self._described(),
+            input_schema=self._export_input_schema(),
+            output_schema=self._export_output_schema(),
+            capabilities=tuple(sorted(self.capabilities())),
+            runtime_kind=self.runtime_kind,
+            package_ref=self.package_ref,
+            service_ref=self.service_ref,
+            examples=self.examples,
+            metadata=self.metadata,
+        )
+
+    def _described(self) -> str:
+        if self._given_description is not None:
+            return self._given_description
+        return self.description or cleandoc(type(self).__dict__.get("__doc__") or "")
+
+    def _export_input_schema(self) -> dict[str, Any] | None:
+        return cached_json_schema(self.input_type)
+
+    def _export_output_schema(self) -> dict[str, Any] | None:
+        return cached_json_schema(self.output_type)
+
+    def capabilities(self) -> set[str]:
+        """Return what this tactic can do: `run`, `arun`, `stream`, `events`."""
+        traits = self._traits
+        found = set(self.declared_capabilities)
+        if traits.streams:
+            found.add("stream")
+        if traits.aevents:
+            found.add("events")
+        if traits.runs or not traits.streams:
+            found |= {"run", "arun"}
+        return found
+
+    def supports(self, capability: str) -> bool:
+        """Tell whether this tactic can do something.
+
+        Args:
+            capability: `run`, `arun`, `stream` or `events`.
+        """
+        return capability in self.capabilities()
+
+    def validate_input(self, value: Any) -> Any:
+        """Validate an input against `input_type`, in pydantic's lax mode.
+
+        Raises:
+            SchemaError: It does not match.
+        """
+        schema = self.input_type
+        if schema is None or schema is Any:
+            return value
+        check = self._input_check
+        if check[0] is not schema:
+            check = self._input_check = (schema, validator_of(schema))
+        try:
+            return check[1](value)
+        except Exception as error:
+            raise mismatch(schema, error, "input") from error
+
+    def validate_output(self, value: Any) -> Any:
+        """Validate an output against `output_type`, in pydantic's lax mode.
+
+        Raises:
+            SchemaError: It does not match.
+        """
+        schema = self.output_type
+        if schema is None or schema is Any:
+            return value
+        check = self._output_check
+        if check[0] is not schema:
+            check = self._output_check = (schema, validator_of(schema))
+        try:
+            return check[1](value)
+        except Exception as error:
+            raise mismatch(schema, error, "output") from error
+
+    # Calls with one result
+
+    def run(
+        self,
+        input_value: Any,
+        *,
+        context: CallContext | None = None,
+        return_trace: bool = False,
+        return_session: Any = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Call the tactic and wait for its result.
+
+        Args:
+            input_value: The input, or JSON-like data that matches `input_type`.
+            context: Ids, caller and metadata of the call; a new one is made when it is None.
+            return_trace: Return a `CallResult`, also after a failure.
+            return_session: True returns the session; `"always"` returns it after a failure too.
+            **kwargs: Passed to the implementation.
+
+        Returns:
+            The validated output, or what `return_trace` or `return_session` ask for.
+
+        Raises:
+            TypeError: A flag or the context has the wrong type.
+            SchemaError: Input or output do not match.
+            TacticUnsupportedError: The tactic does not run.
+            TacticError: An event loop is running in this thread and the tactic is asynchronous.
+            DeadlineExceeded: The context's deadline has passed.
+            Exception: Whatever the implementation raises, with the session as its `session` attribute.
+        """
+        if return_trace is not False or return_session is not False:
+            _check_reports(return_trace, return_session)
+        call = self._begin(context)
+        trace = self._trace(call) if return_trace else None
+        token = active_call.set(call)
+        try:
+            try:
+                output = self._perform(call, input_value, kwargs)
+            finally:
+                active_call.reset(token)
+            call.succeed(output)
+        except BaseException as error:
+            return self._failed(call, error, trace, return_session)
+        return self._succeeded(call, trace, return_session)
+
+    async def arun(
+        self,
+        input_value: Any,
+        *,
+        context: CallContext | None = None,
+        return_trace: bool = False,
+        return_session: Any = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Call the tactic and await its result; synchronous implementations run in a worker thread.
+
+        Arguments, results and errors are those of `run`. Cancelling the call cancels the work: what runs in a
+        thread sees `context.cancelled`.
+        """
+        if return_trace is not False or return_session is not False:
+            _check_reports(return_trace, return_session)
+        call = self._begin(context)
+        trace = self._trace(call) if return_trace else None
+        token = active_call.set(call)
+        try:
+            try:
+                output = await self._aperform(call, input_value, kwargs)
+            finally:
+                active_call.reset(token)
+            call.succeed(output)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                call.context.cancel()
+            return self._failed(call, error, trace, return_session)
+        return self._succeeded(call, trace, return_session)
+
+    def _begin(self, context: CallContext | None) -> Call:
+        parent = active_call.get()
+        if context is None:
+            context = CallContext.fresh(None if parent is None else parent.context)
+        elif not isinstance(context, CallContext):
+            raise TypeError("context must be a CallContext.")
+        call = Call(self, context, parent)
+        observer = host.observing_manager()
+        if observer is not None:
+            observer.call_started(call)
+        return call
+
+    def _perform(self, call: Call, input_value: Any, kwargs: dict[str, Any]) -> Any:
+        value, kwargs = self._prepare(call, input_value, kwargs)
+        worker = self if self._claimed_by is None else self._bind(call)
+        output = worker._run(value, context=call.context, **kwargs)
+        if isawaitable(output):
+            output = streams.drive_awaitable(self, output)
+        return self.validate_output(output)
+
+    async def _aperform(self, call: Call, input_value: Any, kwargs: dict[str, Any]) -> Any:
+        value, kwargs = self._prepare(call, input_value, kwargs)
+        worker = self if self._claimed_by is None else self._bind(call)
+        output = worker._arun(value, context=call.context, **kwargs)
+        if isawaitable(output):
+            deadline = call.context.deadline
+            output = await (output if deadline is None else streams.before_deadline(output, call.context))
+        return self.validate_output(output)
+
+    def _prepare(self, call: Call, input_value: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Validate the input, refuse a call whose time is up, and take an agent group's labels."""
+        call.task = input_value
+        if kwargs and self._traits.call:
+            kwargs = _take_labels(call, kwargs)
+        call.task = value = self.validate_input(input_value)
+        if call.context.deadline is not None:
+            streams.check_deadline(call.context)
+        return value, kwargs
+
+    def _bind(self, call: Call) -> Tactic[Any, Any]:
+        """Return what does the work of one call: the claiming runtime's copy for it."""
+        assert self._claimed_by is not None
+        bound = host.runtime_named(self._claimed_by).bind(self, call)
+        if bound is not self:
+            bind_parts(bound, call, Tactic)
+        return bound
+
+    def _trace(self, call: Call) -> CallTrace:
+        context = call.context
+        return CallTrace(
+            request_id=context.request_id,
+            tactic=self.tactic_name,
+            input_type=type_name(self.input_type),
+            metadata=context.metadata,
+        )
+
+    def _succeeded(self, call: Call, trace: CallTrace | None, return_session: Any) -> Any:
+        self._end(call)
+        if return_session:
+            return call.session
+        if trace is None:
+            return call.output
+        trace.success(call.output)
+        _add_usage(trace, call)
+        return CallResult.of(call.output, trace)
+
+    def _failed(self, call: Call, error: BaseException, trace: CallTrace | None, return_session: Any) -> Any:
+        """End a failed call; return what stands for the failure, or raise it."""
+        call.fail(error)
+        self._end(call)
+        if isinstance(error, Exception):
+            if trace is not None:
+                trace.failure(error)
+                _add_usage(trace, call)
+                return CallResult.of(None, trace)
+            if return_session == "always":
+                return call.session
+        raise error
+
+    def _end(self, call: Call) -> None:
+        observer = host.observing_manager()
+        if observer is not None:
+            observer.call_finished(call)
+        if self.log_store is not None and call.parent is None:
+            batch.save_session(self.log_store, call)
+
+    # Calls that stream
+
+    def stream(self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any) -> Iterator[Any]:
+        """Call the tactic and iterate over its output chunks.
+
+        The input is validated before this returns; the work begins with the first chunk. A `TacticEvent` of kind
+        `result` among the chunks is validated against `output_type`.
+
+        Args:
+            input_value: As for `run`.
+            context: As for `run`.
+            **kwargs: Passed to the implementation.
+
+        Raises:
+            SchemaError: The input does not match.
+            TacticUnsupportedError: The tactic does not stream.
+        """
+        return streams.stream(self, input_value, context, kwargs)
+
+    def astream(
+        self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Call the tactic and iterate asynchronously over its output chunks.
+
+        Arguments and errors are those of `stream`; a synchronous stream runs in a worker thread.
+        """
+        return streams.astream(self, input_value, context, kwargs)
+
+    def aevents(
+        self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any
+    ) -> AsyncIterator[TacticEvent]:
+        """Call the tactic and iterate over `TacticEvent`s; plain chunks are wrapped.
+
+        Arguments and errors are those of `stream`.
+        """
+        return streams.events_of(self.astream(input_value, context=context, **kwargs))
+
+    # What subclasses implement
+
+    def call(self, task: Any, **kwargs: Any) -> Any:
+        """Do the work of an agent group; agents are in `self.agents`.
+
+        Args:
+            task: The validated input.
+            **kwargs: What the caller passed on.
+
+        Returns:
+            The output. `async def` works too.
+        """
+        raise TacticUnsupportedError(f"{type(self).__name__} does not implement call().")
+
+    def _run(self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any) -> Any:
+        traits = self._traits
+        if traits.call:
+            if traits.call_takes_context:
+                kwargs["context"] = context
+            return self.call(input_value, **kwargs)
+        if traits.arun:
+            return self._arun(input_value, context=context, **kwargs)
+        raise TacticUnsupportedError(f"{type(self).__name__} does not implement _run().")
+
+    async def _arun(self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any) -> Any:
+        traits = self._traits
+        on_loop = traits.run_is_async or (traits.call_is_async and not traits.run)
+        if on_loop or not (traits.run or traits.call):
+            output = self._run(input_value, context=context, **kwargs)
+        else:
+            output = await batch.in_worker(self, input_value, context, kwargs)
+        return await output if isawaitable(output) else output
+
+    # Agent-group calls and batches
+
+    def __call__(
+        self,
+        task: Any,
+        session_name: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        return_session: Any = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Call the tactic; the same as `run`.
+
+        Args:
+            task: The input.
+            session_name: Name of the session, for agent groups.
+            tags: Labels of the session, for agent groups.
+            metadata: Metadata of the session, for agent groups.
+            return_session: As for `run`.
+            **kwargs: Further arguments of `run` and of the implementation.
+        """
+        return self.run(task, return_session=return_session, **_given(session_name, tags, metadata, kwargs))
+
+    async def acall(
+        self,
+        task: Any,
+        session_name: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        return_session: Any = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Call the tactic and await its result; the same as `arun`, with the arguments of a plain call."""
+        return await self.arun(
+            task, return_session=return_session, **_given(session_name, tags, metadata, kwargs)
+        )
+
+    def bcall(
+        self,
+        tasks: Iterable[Any],
+        max_workers: int | None = None,
+        fail_fast: bool = True,
+        tags: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        return_sessions: Any = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Call the tactic for many tasks in threads and return the results in the order of the tasks.
+
+        Args:
+            tasks: The inputs.
+            max_workers: How many run at once; default `config["max_workers"]`, else 4.
+            fail_fast: At the first failure start no further task, let running ones finish and raise the failure
+                with the lowest index. False puts the exceptions into the list instead.
+            tags: Labels of every session.
+            metadata: Metadata of every session.
+            return_sessions: Return sessions; with `fail_fast=False` also those that failed.
+            **kwargs: Passed to the implementation.
+        """
+        return batch.bcall(
+            self, tasks, max_workers, fail_fast, return_sessions, _given(None, tags, metadata, kwargs)
+        )
+
+    def ccall(
+        self,
+        tasks: Iterable[Any],
+        max_workers: int | None = None,
+        fail_fast: bool = True,
+        tags: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        return_sessions: Any = False,
+        **kwargs: Any,
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """Call the tactic for many tasks and iterate over `(index, result)` as they complete.
+
+        Arguments are those of `bcall`. A failing task raises at its turn, with its index as `task_index`;
+        `fail_fast=False` yields `(index, exception)`. Leaving the loop early cancels what has not started.
+        """
+        return batch.ccall(
+            self, tasks, max_workers, fail_fast, return_sessions, _given(None, tags, metadata, kwargs)
+        )
+
+    @property
+    def max_workers(self) -> int:
+        """How many calls of a batch run at once by default."""
+        return batch.workers_of(self.config)
+
+    @property
+    def executor(self) -> ThreadPoolExecutor | None:
+        """The threads that asynchronous calls of an agent group run in; None means the process's workers."""
+        return batch.executor_of(self) if self._traits.call else None
+
+    @classmethod
+    def quick(cls, query: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Make a single agent, and ask it at once when a query is given.
+
+        Args:
+            query: What to ask, or None to get the agent.
+            *args: See the agents runtime.
+            **kwargs: `system_prompt`, `model`, `return_agent` and model arguments.
+
+        Raises:
+            PluginNotFoundError: The agents runtime is not installed.
+        """
+        runtime: Any = host.runtime_named("agents")
+        return runtime.quick(query, *args, **kwargs)
+
+
+def _ref(value: Any, label: str, check: Any) -> str | None:
+    return None if value is None else check(check_text(value, label), label)
+
+
+def _check_reports(return_trace: Any, return_session: Any) -> None:
+    check_flag(return_trace, "return_trace")
+    if return_session != "always":
+        check_flag(return_session, "return_session")
+    if return_trace and return_session:
+        raise TypeError("return_trace and return_session cannot both be set; ask for one of them.")
+
+
+def _given(
+    session_name: str | None,
+    tags: Mapping[str, Any] | None,
+    metadata: Mapping[str, Any] | None,
+    kwargs: dict[str, Any],
+) -> dict[str, Any]:
+    for name, value in zip(_LABELS, (session_name, tags, metadata), strict=True):
+        if value is not None:
+            kwargs[name] = value
+    return kwargs
+
+
+def _take_labels(call: Call, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Move session labels from the keyword arguments of an agent-group call to its session."""
+    labels = {name: kwargs[name] for name in _LABELS if kwargs.get(name) is not None}
+    if labels:
+        session = call.session
+        session.session_name = labels.get("session_name")
+        session.tags = dict(labels.get("tags") or {})
+        session.metadata = dict(labels.get("metadata") or {})
+    return {name: value for name, value in kwargs.items() if name not in _LABELS}
+
+
+def _add_usage(trace: CallTrace, call: Call) -> None:
+    if call.has_session and call.session.llm_call_count:
+        trace.metadata["usage"] = call.session.usage_totals()

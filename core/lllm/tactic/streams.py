@@ -1,0 +1,267 @@
+"""How streamed calls run: whichever kind of stream a tactic brings, both kinds of reader can read it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any
+
+from lllm.background import drive, iterate_async, iterate_in_thread, running_loop
+from lllm.calls import Call, active_call
+from lllm.context import CallContext
+from lllm.errors import DeadlineExceeded, TacticError, TacticUnsupportedError
+from lllm.events import TacticEvent
+
+if TYPE_CHECKING:
+    from lllm.tactic.boundary import Tactic
+
+__all__ = ["astream", "before_deadline", "check_deadline", "drive_awaitable", "events_of", "stream"]
+
+
+def drive_awaitable(tactic: Tactic[Any, Any], awaitable: Any) -> Any:
+    """Drive an asynchronous implementation for a synchronous caller.
+
+    Args:
+        tactic: The tactic, for the error.
+        awaitable: What its implementation returned.
+
+    Raises:
+        TacticError: An event loop is running in this thread, which waiting would block.
+    """
+    if running_loop() is not None:
+        close = getattr(awaitable, "close", None)
+        if close is not None:
+            close()
+        raise TacticError(
+            f"`{tactic.tactic_name}` is asynchronous and an event loop is running in this thread; "
+            f"await arun() instead of calling run()."
+        )
+    return drive(_await(awaitable))
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+def check_deadline(context: CallContext) -> None:
+    """Refuse to begin work for which no time is left.
+
+    Args:
+        context: The context of the call.
+
+    Raises:
+        DeadlineExceeded: The deadline has passed.
+    """
+    remaining = context.remaining
+    if remaining is not None and remaining <= 0:
+        raise DeadlineExceeded("The deadline of the call has passed.")
+
+
+async def before_deadline(awaitable: Awaitable[Any], context: CallContext) -> Any:
+    """Await something, at most until the context's deadline.
+
+    Args:
+        awaitable: What to await.
+        context: A context with a deadline.
+
+    Raises:
+        DeadlineExceeded: The deadline passed first; the work is cancelled.
+    """
+    try:
+        async with asyncio.timeout(context.remaining) as limit:
+            return await awaitable
+    except TimeoutError as error:
+        if limit.expired():
+            raise DeadlineExceeded("The deadline of the call has passed.") from error
+        raise
+
+
+def stream(
+    tactic: Tactic[Any, Any], input_value: Any, context: CallContext | None, kwargs: dict[str, Any]
+) -> Iterator[Any]:
+    """Return the chunks of a call; see `Tactic.stream`."""
+    call, worker, value = _open(tactic, input_value, context)
+    source = _sync_source(worker, value, call, kwargs)
+    return _observed(tactic, call, source)
+
+
+def astream(
+    tactic: Tactic[Any, Any], input_value: Any, context: CallContext | None, kwargs: dict[str, Any]
+) -> AsyncIterator[Any]:
+    """Return the chunks of a call as an asynchronous iterator; see `Tactic.astream`."""
+    call, worker, value = _open(tactic, input_value, context)
+    source = _async_source(worker, value, call, kwargs)
+    return _aobserved(tactic, call, source)
+
+
+async def events_of(chunks: AsyncIterator[Any]) -> AsyncIterator[TacticEvent]:
+    """Wrap every chunk that is not an event yet.
+
+    Args:
+        chunks: The chunks of a call; closed when this is.
+
+    Yields:
+        Events.
+    """
+    try:
+        async for chunk in chunks:
+            yield chunk if isinstance(chunk, TacticEvent) else TacticEvent(data=chunk)
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _open(
+    tactic: Tactic[Any, Any], input_value: Any, context: CallContext | None
+) -> tuple[Call, Tactic[Any, Any], Any]:
+    """Validate the input and open the call; a refusal ends the call before it is raised."""
+    call = tactic._begin(context)
+    try:
+        if not tactic.supports("stream"):
+            raise TacticUnsupportedError(f"{type(tactic).__name__} does not support stream().")
+        value, _ = tactic._prepare(call, input_value, {})
+        worker = tactic if tactic._claimed_by is None else tactic._bind(call)
+    except BaseException as error:
+        call.fail(error)
+        tactic._end(call)
+        raise
+    return call, worker, value
+
+
+def _sync_source(worker: Any, value: Any, call: Call, kwargs: dict[str, Any]) -> Callable[[], Iterator[Any]]:
+    traits, context = worker._traits, call.context
+    if traits.hidden_stream:
+        return lambda: worker._stream(value, context=context, **kwargs)
+    make = _own_async(worker, value, context, kwargs)
+    if make is None:
+        raise TacticUnsupportedError(f"{type(worker).__name__} does not support stream().")
+    if running_loop() is not None:
+        raise TacticError(
+            f"`{worker.tactic_name}` streams asynchronously and an event loop is running in this thread; "
+            f"iterate over astream() instead of stream()."
+        )
+    return lambda: iterate_async(make)
+
+
+def _async_source(
+    worker: Any, value: Any, call: Call, kwargs: dict[str, Any]
+) -> Callable[[], AsyncIterator[Any]]:
+    traits, context = worker._traits, call.context
+    make = _own_async(worker, value, context, kwargs)
+    if make is not None:
+        return make
+    if traits.hidden_stream:
+        return lambda: iterate_in_thread(lambda: worker._stream(value, context=context, **kwargs))
+    if traits.stream:
+        return lambda: iterate_in_thread(lambda: worker.stream(value, context=context, **kwargs))
+    raise TacticUnsupportedError(f"{type(worker).__name__} does not support stream().")
+
+
+def _own_async(
+    worker: Any, value: Any, context: CallContext, kwargs: dict[str, Any]
+) -> Callable[[], AsyncIterator[Any]] | None:
+    """Return the asynchronous stream that a class brings itself, or None."""
+    traits = worker._traits
+    if traits.hidden_astream:
+        return lambda: worker._astream(value, context=context, **kwargs)
+    if traits.astream:
+        return lambda: worker.astream(value, context=context, **kwargs)
+    if traits.aevents:
+        return lambda: _data_of(worker.aevents(value, context=context, **kwargs))
+    return None
+
+
+async def _data_of(events: AsyncIterator[TacticEvent]) -> AsyncIterator[Any]:
+    async for event in events:
+        yield event.data
+
+
+def _checked(tactic: Tactic[Any, Any], chunk: Any) -> Any:
+    """Validate the final result of a stream; other chunks pass as they are."""
+    if isinstance(chunk, TacticEvent) and chunk.kind == "result":
+        chunk.data = tactic.validate_output(chunk.data)
+    return chunk
+
+
+def _observed(tactic: Tactic[Any, Any], call: Call, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    """Iterate with the call as the running one, and end the call when the stream ends, fails or is closed."""
+    context = _context_of(call)
+    source: Iterator[Any] | None = None
+    last: Any = None
+    try:
+        source = context.run(make)
+        while True:
+            try:
+                chunk = context.run(next, source)
+            except StopIteration:
+                break
+            check_deadline(call.context)
+            last = _checked(tactic, chunk)
+            yield last
+    except BaseException as error:
+        _close(context, source)
+        call.fail(error)
+        raise
+    else:
+        call.succeed(_result_of(last))
+    finally:
+        tactic._end(call)
+
+
+async def _aobserved(
+    tactic: Tactic[Any, Any], call: Call, make: Callable[[], AsyncIterator[Any]]
+) -> AsyncIterator[Any]:
+    source: AsyncIterator[Any] | None = None
+    last: Any = None
+    bounded = call.context.deadline is not None
+    try:
+        token = active_call.set(call)
+        try:
+            source = make().__aiter__()
+        finally:
+            active_call.reset(token)
+        while True:
+            token = active_call.set(call)
+            try:
+                step = source.__anext__()
+                chunk = await (before_deadline(step, call.context) if bounded else step)
+            except StopAsyncIteration:
+                break
+            finally:
+                active_call.reset(token)
+            last = _checked(tactic, chunk)
+            yield last
+    except BaseException as error:
+        call.context.cancel()
+        call.fail(error)
+        await _aclose(source)
+        raise
+    else:
+        call.succeed(_result_of(last))
+    finally:
+        tactic._end(call)
+
+
+def _context_of(call: Call) -> Context:
+    context = copy_context()
+    context.run(active_call.set, call)
+    return context
+
+
+def _close(context: Context, source: Any) -> None:
+    close = getattr(source, "close", None)
+    if close is not None:
+        context.run(close)
+
+
+async def _aclose(source: Any) -> None:
+    close = getattr(source, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def _result_of(last: Any) -> Any:
+    """Return what a stream delivered as its result: the data of a final `result` event, else None."""
+    return last.data if isinstance(last, TacticEvent) and last.kind == "result" else None
