@@ -1,0 +1,1 @@
+"""Durable channels, and the protocol of the stores that keep them."""
