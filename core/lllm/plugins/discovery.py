@@ -1,9 +1,9 @@
 """Discovery: which installed distributions declare plugins. Nothing of them is imported here.
 
-The scan opens only the `entry_points.txt` of each distribution, and reads the rest of its metadata only when
-that file mentions the group: parsing METADATA is what makes the usual ways slow. There is no cache on disk,
-because the scan is faster than reading one and is never stale. pathlib is not used: importing it costs more than the scan of an
-ordinary environment.
+The scan opens only the `entry_points.txt` of each distribution, and reads the rest of its metadata only when that
+file mentions the group: parsing METADATA is what makes the usual ways slow. There is no cache on disk, because the
+scan is faster than reading one and is never stale. pathlib is not used: importing it costs more than the scan of
+an ordinary environment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,9 @@ logger = logging.getLogger("lllm.plugins")
 
 GROUP = "lllm"
 _HEADER = f"[{GROUP}]".encode()
+_CHUNK = 65536
+# Not blocking, so that a named pipe in place of the file cannot hold up the program.
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _SUFFIXES = (".dist-info", ".egg-info")
 
 
@@ -44,45 +47,48 @@ def discover(path: Sequence[str] | None = None) -> tuple[PluginRecord, ...]:
             records += _read_elsewhere([entry], seen)
             continue
         for name, data in _mentioning(folder, installed):
-            if _distribution_key(name) not in seen:
+            if installed[name] not in seen:
                 records += _read_records(folder, name, data)
-        seen.update(map(_distribution_key, installed))
+        seen.update(installed.values())
     if path is None and (finders := _custom_finders()):
         records += _read_elsewhere(None, seen, finders)
     return tuple(sorted(records, key=lambda record: (normalise(record.distribution), record.name)))
 
 
-def _list(folder: str) -> list[str] | None:
-    """Return the metadata folders in a directory; None for what exists and cannot be listed."""
+def _list(folder: str) -> dict[str, str] | None:
+    """Return the metadata folders in a directory with the distributions that they belong to.
+
+    None stands for what exists and cannot be listed.
+    """
     if folder.endswith(".egg"):
         return None
     try:
-        return [name for name in os.listdir(folder) if _is_metadata(name)]  # noqa: PTH208
+        names = os.listdir(folder)  # noqa: PTH208
     except FileNotFoundError:
-        return []
+        return {}
     except OSError:
         return None
-
-
-def _is_metadata(name: str) -> bool:
     # An interrupted pip leaves folders that begin with `~`; they are not installed.
-    return name.endswith(_SUFFIXES) and name[0] != "~"
+    return {
+        name: normalise(name.rpartition(".")[0].partition("-")[0])
+        for name in names
+        if name.endswith(_SUFFIXES) and name[0] != "~"
+    }
 
 
-def _mentioning(folder: str, installed: list[str]) -> list[tuple[str, bytes]]:
+def _mentioning(folder: str, installed: Mapping[str, str]) -> list[tuple[str, bytes]]:
     """Return the metadata folders whose entry points mention the group, with the bytes of the file."""
     found = []
     for name in installed:
         data = _read(f"{folder}/{name}/entry_points.txt")
         if data is not None and _HEADER in data:
             found.append((name, data))
-    return [pair for pair in found if _is_current(folder, pair[0], installed)] if found else []
+    return [pair for pair in found if _is_current(folder, pair[0], installed)]
 
 
-def _is_current(folder: str, name: str, installed: list[str]) -> bool:
+def _is_current(folder: str, name: str, installed: Mapping[str, str]) -> bool:
     """Tell which of several folders of one distribution counts, as broken upgrades leave them."""
-    key = _distribution_key(name)
-    rivals = [other for other in installed if _distribution_key(other) == key]
+    rivals = [other for other, distribution in installed.items() if distribution == installed[name]]
     return len(rivals) == 1 or name == max(rivals, key=lambda rival: _completeness(folder, rival))
 
 
@@ -96,24 +102,20 @@ def _completeness(path: str, name: str) -> tuple[bool, float, str]:
 
 
 def _read(path: str) -> bytes | None:
-    # `open()` costs three times as much, and this runs once for every installed distribution.
+    # `open()` costs half as much again, and this runs once for every installed distribution.
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, _READ)
     except OSError:
         return None
     try:
-        chunks = []
-        while chunk := os.read(descriptor, 65536):
-            chunks.append(chunk)
-        return b"".join(chunks)
+        data = os.read(descriptor, _CHUNK)
+        while len(data) % _CHUNK == 0 and (more := os.read(descriptor, _CHUNK)):
+            data += more
+        return data
     except OSError:
         return None
     finally:
         os.close(descriptor)
-
-
-def _distribution_key(folder_name: str) -> str:
-    return normalise(folder_name.rpartition(".")[0].partition("-")[0])
 
 
 def _read_records(parent: str, name: str, data: bytes) -> Iterator[PluginRecord]:
@@ -127,7 +129,8 @@ def _read_records(parent: str, name: str, data: bytes) -> Iterator[PluginRecord]
     project = _editable_project(folder)
     problem = None
     if not fields.get("name") or not fields.get("version"):
-        problem = f"the metadata in {folder} is incomplete; reinstall it: pip install --force-reinstall {distribution}"
+        remedy = f"reinstall it: pip install --force-reinstall {distribution}"
+        problem = f"the metadata in {folder} is incomplete; {remedy}"
     yield from _build(
         data,
         problem,

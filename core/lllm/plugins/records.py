@@ -88,7 +88,8 @@ def normalise(name: str) -> str:
     Args:
         name: The name as somebody wrote it.
     """
-    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+    plain = name.lower().replace("_", "-").replace(".", "-")
+    return "-".join(part for part in plain.split("-") if part) if "--" in plain else plain.strip("-")
 
 
 def one_line(text: str) -> str:
