@@ -15,15 +15,13 @@ from lllm.calls import current_call
 from lllm.config import config_path, read_config
 from lllm.context import CallContext
 from lllm.entrypoint import tactic_from_target
-from lllm.errors import ConfigError, TacticRefError
+from lllm.errors import ConfigError, PluginNotFoundError, TacticRefError
 from lllm.events import TacticEvent
 from lllm.refs import TacticRef, check_http_url, check_psi_ref, parse_psi_ref
 from lllm.tactic import Tactic, TacticInfo
 from lllm.tactic_binding import TacticBinding, bind_tactic_url, bound_url, read_tactic_binding
 
 __all__ = ["TacticResolver"]
-
-AnyTactic = Tactic[Any, Any]
 
 
 class TacticResolver:
@@ -42,10 +40,10 @@ class TacticResolver:
     """
 
     def __init__(self) -> None:
-        self._tactics: dict[str, AnyTactic] = {}
+        self._tactics: dict[str, Tactic[Any, Any]] = {}
         self._unopened: dict[str, TacticBinding] = {}
         self._services: dict[str, str] = {}
-        self._contributed: dict[str, tuple[int, AnyTactic]] = {}
+        self._contributed: dict[str, tuple[int, Tactic[Any, Any]]] = {}
         self._lock = RLock()
 
     @classmethod
@@ -74,7 +72,7 @@ class TacticResolver:
                     resolver._services[str(binding.ref)] = _read_service(binding)
         return resolver
 
-    def register(self, ref: str | TacticRef, tactic: AnyTactic) -> None:
+    def register(self, ref: str | TacticRef, tactic: Tactic[Any, Any]) -> None:
         """Bind a ref to a tactic of this process; a later binding of the same ref wins.
 
         The tactic's `package_ref` becomes the ref when it has none.
@@ -116,7 +114,7 @@ class TacticResolver:
         *,
         metadata: Mapping[str, Any] | None = None,
         **remote_kwargs: Any,
-    ) -> AnyTactic:
+    ) -> Tactic[Any, Any]:
         """Bind a ref to the tactic behind a URL.
 
         Args:
@@ -137,7 +135,7 @@ class TacticResolver:
         with self._lock:
             return self._keep(str(binding.ref), tactic)
 
-    def resolve(self, ref: str | TacticRef) -> AnyTactic:
+    def resolve(self, ref: str | TacticRef) -> Tactic[Any, Any]:
         """Return the tactic of a ref.
 
         Args:
@@ -255,21 +253,24 @@ class TacticResolver:
         if binding is not None:
             self._unopened[str(binding.ref)] = binding
 
-    def _keep(self, key: str, tactic: AnyTactic) -> AnyTactic:
+    def _keep(self, key: str, tactic: Tactic[Any, Any]) -> Tactic[Any, Any]:
         if tactic.package_ref is None:
             tactic.package_ref = key
         self._unopened.pop(key, None)
         self._tactics[key] = tactic
         return tactic
 
-    def _resolve_contributed(self, key: str) -> AnyTactic:
-        generation = plugins.generation
+    def _resolve_contributed(self, key: str) -> Tactic[Any, Any]:
+        host = plugins.manager()
         made_at, tactic = self._contributed.get(key, (None, None))
-        if tactic is None or made_at != generation:
-            if key not in plugins.manager().tactics():
-                raise _not_bound(key)
-            tactic = tactic_from_target(plugins.manager().load_tactic_target(key), key)
-            self._contributed[key] = (generation, tactic)
+        if tactic is None or made_at != plugins.generation:
+            try:
+                target = host.load_tactic_target(key)
+            except PluginNotFoundError:
+                raise _not_bound(key) from None
+            tactic = tactic_from_target(target, key)
+            # Counted after the load, which may itself have changed what is registered.
+            self._contributed[key] = (plugins.generation, tactic)
         return tactic
 
 
