@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from lllm import TacticRefError, TacticResolver, as_tactic
+from lllm import PluginNotFoundError, TacticRefError, TacticResolver, as_tactic
 
 REGISTRATION = """\
 from lllm import TacticResolver
@@ -97,7 +97,7 @@ def test_a_url_binding_resolves_to_a_tactic_or_says_what_to_install(page):
     try:
         import lllm_runtime_remote  # noqa: F401 - asked only whether it is installed
     except ModuleNotFoundError:
-        with pytest.raises(ImportError, match="pip install"):
+        with pytest.raises(PluginNotFoundError, match="pip install lllm-runtime-remote"):
             page.run(RESOLVE)
     else:
         page.run(RESOLVE)
