@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from enum import Enum
 from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lllm.tactic.boundary import Tactic
 
-__all__ = ["build_tactic", "get_tactic_class", "register_tactic_class"]
+__all__ = [
+    "build_tactic",
+    "claim_definitions",
+    "defined_tactic_classes",
+    "get_tactic_class",
+    "register_definition",
+    "register_tactic_class",
+]
 
 _classes: dict[str, type[Tactic[Any, Any]]] = {}
+_owners: dict[str, Callable[[type[Tactic[Any, Any]]], object]] = {}
 _lock = Lock()
+
+
+def claim_definitions(package: str, owner: Callable[[type[Tactic[Any, Any]]], object]) -> None:
+    """Hand the tactic classes that a top-level package defines to an owner instead of to the table.
+
+    A plugin that imports modules on behalf of others, under names of its own, keeps their classes out of the
+    running program's table with this.
+
+    Args:
+        package: First part of the names of the modules.
+        owner: Called with each class that is defined in them and does not say `register=False`.
+    """
+    _owners[package] = owner
+
+
+def register_definition(cls: type[Tactic[Any, Any]], runtime: Any = None) -> None:
+    """Register a class that has just been defined; called by `Tactic` itself.
+
+    Args:
+        cls: A tactic class with a `name`.
+        runtime: The resource registry that the class statement names, or None.
+    """
+    owner = _owners.get(cls.__module__.partition(".")[0]) if _owners and runtime is None else None
+    if owner is not None:
+        owner(cls)
+    else:
+        register_tactic_class(cls, runtime)
+
+
+def defined_tactic_classes() -> Mapping[str, type[Tactic[Any, Any]]]:
+    """Return a live, read-only view of the table."""
+    return MappingProxyType(_classes)
 
 
 def register_tactic_class(cls: type[Tactic[Any, Any]], runtime: Any = None) -> None:
@@ -63,15 +104,11 @@ def get_tactic_class(name: str, runtime: Any = None) -> type[Tactic[Any, Any]]:
 def _packaged(name: str) -> type[Tactic[Any, Any]]:
     import lllm
 
-    unknown = KeyError(_unknown(name))
     try:
         load_tactic: Any = lllm.load_tactic
     except ImportError:
-        raise unknown from None
-    try:
-        loaded: type[Tactic[Any, Any]] = load_tactic(name)
-    except KeyError as error:
-        raise unknown from error
+        raise KeyError(_unknown(name)) from None
+    loaded: type[Tactic[Any, Any]] = load_tactic(name)
     return loaded
 
 
