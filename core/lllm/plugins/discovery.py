@@ -8,7 +8,6 @@ an ordinary environment.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,8 +18,6 @@ from lllm.plugins.entry_points import parse_entry_points, parse_metadata
 from lllm.plugins.records import PluginRecord, normalise, one_line
 
 __all__ = ["GROUP", "discover"]
-
-logger = logging.getLogger("lllm.plugins")
 
 GROUP = "lllm"
 _HEADER = f"[{GROUP}]".encode()
@@ -228,8 +225,10 @@ def _read_elsewhere(
             for distribution in source:
                 records += _read_distribution(distribution, seen)
     except Exception as error:
+        import logging
+
         origin = f"path entry `{path[0]}`" if path else "custom finder"
-        logger.warning("cannot read the distributions of a %s: %r", origin, error)
+        logging.getLogger(__name__).warning("cannot read the distributions of a %s: %r", origin, error)
     return records
 
 
