@@ -44,7 +44,7 @@ bench: $(VENV)/.ready  ## run the benchmarks
 	@set -e; for program in tests/benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python $$program; done
 
 docs: $(VENV)/.docs  ## build the documentation into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "built site/index.html"
 
 clean:  ## remove everything that can be made again
