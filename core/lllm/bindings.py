@@ -17,7 +17,7 @@ from typing import Any
 from lllm.config import find_line
 from lllm.errors import ConfigError
 from lllm.names import check_metadata
-from lllm.refs import PSI_REF_SECTIONS, PsiRef, parse_psi_ref
+from lllm.refs import PSI_REF_SECTIONS, PsiRef, check_http_url, parse_psi_ref
 from lllm.secrets import find_secret_key
 
 __all__ = ["TARGETS", "Binding", "is_portable_path", "override_variable", "read_bindings"]
@@ -65,6 +65,19 @@ class Binding:
                 f"Ref binding target {key!r} must be a non-empty string without whitespace: {self.ref}", key
             )
         return value
+
+    def http_url(self) -> str:
+        """Return the `url` of a binding, checked by the rules of service URLs.
+
+        Raises:
+            ConfigError: It is not such a URL.
+        """
+        try:
+            return check_http_url(self.text("url"))
+        except ConfigError:
+            raise
+        except ValueError as error:
+            raise self.error(f"Ref binding target 'url' is invalid for {self.ref}: {error}", "url") from None
 
     def metadata(self) -> dict[str, Any]:
         """Return a copy of the nested `metadata` table, empty when there is none.

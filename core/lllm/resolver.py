@@ -10,7 +10,7 @@ from threading import RLock
 from typing import Any, Self
 
 from lllm import plugins
-from lllm.bindings import Binding, override_variable, read_bindings
+from lllm.bindings import override_variable, read_bindings
 from lllm.calls import current_call
 from lllm.config import config_path, read_config
 from lllm.context import CallContext
@@ -69,7 +69,8 @@ class TacticResolver:
                 if binding.ref.section == "tactics":
                     resolver._add(read_tactic_binding(binding, os.environ))
                 elif "url" in binding.table:
-                    resolver._services[str(binding.ref)] = _read_service(binding)
+                    binding.check_no_secrets()
+                    resolver._services[str(binding.ref)] = binding.http_url()
         return resolver
 
     def register(self, ref: str | TacticRef, tactic: Tactic[Any, Any]) -> None:
@@ -285,16 +286,6 @@ def _addressed(context: CallContext | None, ref: str | TacticRef) -> CallContext
         raise TypeError("context must be a CallContext.")
     context.tactic_ref = str(ref)
     return context
-
-
-def _read_service(binding: Binding) -> str:
-    """Return the checked URL of a service binding."""
-    binding.check_no_secrets()
-    url = binding.text("url")
-    try:
-        return check_http_url(url)
-    except ValueError as error:
-        raise binding.error(f"Service URL binding is invalid for {binding.ref}: {error}", "url") from None
 
 
 def _not_bound(key: str) -> TacticRefError:

@@ -1,0 +1,78 @@
+"""Errors as one line: what happened, and where in the user's own code."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+import click
+
+from lllm.errors import LLLMError
+from lllm.secrets import mask_secrets
+
+__all__ = ["CallFailed", "failure_line"]
+
+# The text of these says enough; the name of any other class is part of what happened.
+_SPEAKING = (LLLMError, AttributeError, ImportError, OSError, TypeError, ValueError)
+_OWN = str(Path(__file__).resolve().parent.parent)
+_STDLIB = sysconfig.get_path("stdlib")
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+class CallFailed(click.ClickException):
+    """A tactic was called and failed; its exception is the cause, and the exit code is 1."""
+
+    exit_code = 1
+
+
+def failure_line(error: BaseException) -> str:
+    """Return one line about an error, without secrets and without control characters.
+
+    Args:
+        error: The error; for a `CallFailed` it is the cause that counts.
+    """
+    told = error.__cause__ if isinstance(error, CallFailed) and error.__cause__ is not None else error
+    if isinstance(told, click.ClickException):
+        text = told.format_message()
+    elif isinstance(told, _SPEAKING) and told is error:
+        text = str(told) or type(told).__name__
+    else:
+        text = f"{type(told).__name__}: {told}" if str(told) else type(told).__name__
+    place = _place(told)
+    line = " ".join(mask_secrets(text).split()) + ("" if place is None else f" ({place})")
+    return (
+        line
+        if line.isprintable()
+        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    )
+
+
+def _place(error: BaseException) -> str | None:
+    """Return `file:line` of the user's code nearest to the error, or None when none of it was running."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return _shown(error.filename, error.lineno)
+    frames = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if _is_foreign(frame.f_code.co_filename)
+    ]
+    here = [(name, line) for name, line in frames if _is_here(name)]
+    return _shown(*(here or frames)[-1]) if frames else None
+
+
+def _is_foreign(file: str) -> bool:
+    if file.startswith(("<", _OWN)) or f"{Path(click.__file__).parent}" in file:
+        return False
+    return not file.startswith(_STDLIB) or any(part in file for part in _INSTALLED)
+
+
+def _is_here(file: str) -> bool:
+    path = Path(file)
+    return path.is_relative_to(Path.cwd()) and not any(part in path.parts for part in _INSTALLED)
+
+
+def _shown(file: str, line: int | None) -> str:
+    path = Path(file)
+    here = Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"

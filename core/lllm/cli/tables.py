@@ -1,0 +1,31 @@
+"""Tables on a terminal: aligned columns, nothing cut, nothing that a terminal might obey."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+__all__ = ["print_table"]
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under a line of column names.
+
+    Args:
+        head: The names of the columns.
+        rows: The cells of each row, as many as there are columns.
+    """
+    lines = [tuple(head), *(tuple(_plain(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _plain(cell: str) -> str:
+    joined = " ".join(cell.split())
+    return (
+        joined
+        if joined.isprintable()
+        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in joined)
+    )
