@@ -41,37 +41,20 @@ class Call:
         started_at: Unix time in seconds at which the call began.
     """
 
-    __slots__ = (
-        "_duration",
-        "_session",
-        "_started",
-        "context",
-        "error",
-        "output",
-        "parent",
-        "started_at",
-        "state",
-        "tactic",
-        "task",
-    )
+    # Defaults stand on the class and not in slots: every call makes one of these, and most never change them.
+    task: Any = None
+    state: str = "running"
+    output: Any = None
+    error: BaseException | None = None
+    _duration: float | None = None
+    _session: TacticCallSession | None = None
 
-    def __init__(
-        self,
-        tactic: Tactic[Any, Any],
-        context: CallContext,
-        parent: Call | None = None,
-    ) -> None:
+    def __init__(self, tactic: Tactic[Any, Any], context: CallContext, parent: Call | None = None) -> None:
         self.tactic = tactic
         self.context = context
         self.parent = parent
-        self.task: Any = None
-        self.state = "running"
-        self.output: Any = None
-        self.error: BaseException | None = None
         self.started_at = time()
         self._started = perf_counter()
-        self._duration: float | None = None
-        self._session: TacticCallSession | None = None
         if parent is not None:
             name = _slot_of(parent.tactic, tactic) or tactic.tactic_name
             parent.session.record_sub_tactic_call(name, self.session)

@@ -71,7 +71,7 @@ class CallContext(BaseModel):
     # A slot and not a private attribute, which would slow the construction of every context.
     __slots__ = ("_fate",)
     if TYPE_CHECKING:
-        _fate: _Fate | None
+        _fate: _Fate | None = None
 
     @classmethod
     def fresh(cls, parent: CallContext | None = None) -> Self:
@@ -80,21 +80,18 @@ class CallContext(BaseModel):
         Args:
             parent: Context of the call around this one; its trace id, deadline and cancellation are shared.
         """
-        context = cls.__new__(cls)
-        fields = _BLANK.copy()
-        fields["request_id"] = new_id()
-        fields["tags"] = {}
-        fields["metadata"] = {}
+        context = object.__new__(cls)
+        fields = {**_BLANK, "request_id": new_id(), "tags": {}, "metadata": {}}
         _set(context, "__dict__", fields)
-        _set(context, "__pydantic_fields_set__", set())
-        _set(context, "__pydantic_extra__", {})
-        _set(context, "__pydantic_private__", None)
+        _set_fields(context, set())
+        _set_extra(context, {})
+        _set_private(context, None)
         fate = None
         if parent is not None:
             fields["trace_id"] = parent.trace_id
             above = parent._own_fate()
             fate = _Fate(above.deadline, above)
-        _set(context, "_fate", fate)
+        _write_fate(context, fate)
         return context
 
     @property
@@ -107,6 +104,15 @@ class CallContext(BaseModel):
         """Monotonic time in seconds after which the caller no longer waits, or None."""
         fate = self._given_fate()
         return None if fate is None else fate.deadline
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a deadline."""
+        try:
+            fate = _read_fate(self)
+        except AttributeError:
+            return False
+        return fate is not None and fate.deadline is not None
 
     @property
     def remaining(self) -> float | None:
@@ -159,7 +165,7 @@ class CallContext(BaseModel):
         fate = self._given_fate()
         if fate is None:
             fate = _Fate()
-            _set(self, "_fate", fate)
+            _write_fate(self, fate)
         return fate
 
     def __copy__(self) -> Self:
@@ -170,10 +176,14 @@ class CallContext(BaseModel):
 
     def _sharing_fate(self, copied: Self) -> Self:
         fate = self._given_fate()
-        _set(copied, "_fate", None if fate is None else _Fate(fate.deadline, fate))
+        _write_fate(copied, None if fate is None else _Fate(fate.deadline, fate))
         return copied
 
 
-# Reading the slot through its descriptor skips pydantic's `__getattr__`, which is slow when the slot is empty.
+# Slots are reached through their descriptors: pydantic's `__getattr__` and `__setattr__` are several times slower.
 _read_fate = CallContext.__dict__["_fate"].__get__
+_write_fate = CallContext.__dict__["_fate"].__set__
+_set_fields = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 _BLANK = dict.fromkeys(CallContext.model_fields)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
 from lllm.errors import SchemaError
 from lllm.names import copy_boundary
@@ -74,7 +74,7 @@ def adapter_of(schema: SchemaRef) -> TypeAdapter[Any]:
 def validator_of(schema: SchemaRef) -> Callable[[Any], Any] | None:
     """Return the function that validates one value, or None when the schema checks nothing.
 
-    The function raises pydantic's `ValidationError`; `validate_with_schema` is the friendly form.
+    The function raises whatever pydantic or a validator raises; `validate_with_schema` is the friendly form.
 
     Args:
         schema: A class, an annotation, None or `Any`.
@@ -114,7 +114,7 @@ def validate_with_schema(value: Any, schema: SchemaRef) -> Any:
         return value
     try:
         return validate(value)
-    except (ValidationError, ValueError, TypeError, RecursionError) as error:
+    except Exception as error:
         raise mismatch(schema, error) from error
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from inspect import cleandoc, isawaitable
+from inspect import cleandoc
 from typing import Any, ClassVar, Generic, TypeVar
 
 from lllm.calls import Call, active_call
@@ -18,7 +18,7 @@ from lllm.tactic import batch, host, streams
 from lllm.tactic.generics import generic_types
 from lllm.tactic.info import TacticInfo
 from lllm.tactic.parts import bind_parts, find_parts
-from lllm.tactic.registry import register_tactic_class
+from lllm.tactic.registry import register_definition
 from lllm.tactic.traits import Traits, traits_of
 from lllm.trace import CallResult, CallTrace
 
@@ -41,7 +41,8 @@ class Tactic(Generic[InputT, OutputT]):
         config: Config of an agent group; refused by tactics that have none.
         log_store: Where the sessions of root calls are saved, or None.
         runtime: The resource registry that config paths are looked up in, or None for the default one.
-        tactic_path: `package::name` of a packaged tactic.
+        tactic_path: Where the tactic comes from, `package::name`; known by itself for a packaged tactic, and the bare
+            name for any other.
         name: Name instead of the class's.
         description: Description instead of the class's; may be empty.
         package_ref: Tactic ref under which the tactic is published.
@@ -98,7 +99,7 @@ class Tactic(Generic[InputT, OutputT]):
             cls.output_type = given_output
         name = cls.__dict__.get("name")
         if register and isinstance(name, str) and name:
-            register_tactic_class(cls, runtime)
+            register_definition(cls, runtime)
 
     def __init__(
         self,
@@ -116,8 +117,8 @@ class Tactic(Generic[InputT, OutputT]):
     ) -> None:
         self.log_store = log_store
         self.runtime = runtime
-        self.tactic_path = tactic_path
         self._given_name = name
+        self.tactic_path = tactic_path or type(self).__dict__.get("tactic_path") or self.tactic_name
         self._given_description = None if description is None else check_text(description, "description")
         self.package_ref = _ref(package_ref, "package_ref", check_tactic_ref)
         self.service_ref = _ref(service_ref, "service_ref", check_service_ref)
@@ -182,7 +183,8 @@ class Tactic(Generic[InputT, OutputT]):
     def _described(self) -> str:
         if self._given_description is not None:
             return self._given_description
-        return self.description or cleandoc(type(self).__dict__.get("__doc__") or "")
+        own_text = None if type(self) is Tactic else type(self).__dict__.get("__doc__")
+        return self.description or cleandoc(own_text or "")
 
     def _export_input_schema(self) -> dict[str, Any] | None:
         return cached_json_schema(self.input_type)
@@ -334,31 +336,30 @@ class Tactic(Generic[InputT, OutputT]):
         return call
 
     def _perform(self, call: Call, input_value: Any, kwargs: dict[str, Any]) -> Any:
-        value, kwargs = self._prepare(call, input_value, kwargs)
+        if kwargs and self._traits.call:
+            kwargs = _take_labels(call, kwargs)
+        context = call.context
+        call.task = value = self.validate_input(input_value)
+        if context.bounded:
+            streams.check_deadline(context)
         worker = self if self._claimed_by is None else self._bind(call)
-        output = worker._run(value, context=call.context, **kwargs)
-        if isawaitable(output):
+        output = worker._run(value, context=context, **kwargs)
+        if isinstance(output, Awaitable):
             output = streams.drive_awaitable(self, output)
         return self.validate_output(output)
 
     async def _aperform(self, call: Call, input_value: Any, kwargs: dict[str, Any]) -> Any:
-        value, kwargs = self._prepare(call, input_value, kwargs)
-        worker = self if self._claimed_by is None else self._bind(call)
-        output = worker._arun(value, context=call.context, **kwargs)
-        if isawaitable(output):
-            deadline = call.context.deadline
-            output = await (output if deadline is None else streams.before_deadline(output, call.context))
-        return self.validate_output(output)
-
-    def _prepare(self, call: Call, input_value: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Validate the input, refuse a call whose time is up, and take an agent group's labels."""
-        call.task = input_value
         if kwargs and self._traits.call:
             kwargs = _take_labels(call, kwargs)
+        context = call.context
         call.task = value = self.validate_input(input_value)
-        if call.context.deadline is not None:
-            streams.check_deadline(call.context)
-        return value, kwargs
+        if context.bounded:
+            streams.check_deadline(context)
+        worker = self if self._claimed_by is None else self._bind(call)
+        output = worker._arun(value, context=context, **kwargs)
+        if isinstance(output, Awaitable):
+            output = await (streams.before_deadline(output, context) if context.bounded else output)
+        return self.validate_output(output)
 
     def _bind(self, call: Call) -> Tactic[Any, Any]:
         """Return what does the work of one call: the claiming runtime's copy for it."""
@@ -379,10 +380,8 @@ class Tactic(Generic[InputT, OutputT]):
 
     def _succeeded(self, call: Call, trace: CallTrace | None, return_session: Any) -> Any:
         self._end(call)
-        if return_session:
-            return call.session
         if trace is None:
-            return call.output
+            return call.session if return_session else call.output
         trace.success(call.output)
         _add_usage(trace, call)
         return CallResult.of(call.output, trace)
@@ -475,7 +474,7 @@ class Tactic(Generic[InputT, OutputT]):
             output = self._run(input_value, context=context, **kwargs)
         else:
             output = await batch.in_worker(self, input_value, context, kwargs)
-        return await output if isawaitable(output) else output
+        return await output if isinstance(output, Awaitable) else output
 
     # Agent-group calls and batches
 

@@ -121,7 +121,8 @@ def _open(
     try:
         if not tactic.supports("stream"):
             raise TacticUnsupportedError(f"{type(tactic).__name__} does not support stream().")
-        value, _ = tactic._prepare(call, input_value, {})
+        call.task = value = tactic.validate_input(input_value)
+        check_deadline(call.context)
         worker = tactic if tactic._claimed_by is None else tactic._bind(call)
     except BaseException as error:
         call.fail(error)
@@ -215,7 +216,7 @@ async def _aobserved(
 ) -> AsyncIterator[Any]:
     source: AsyncIterator[Any] | None = None
     last: Any = None
-    bounded = call.context.deadline is not None
+    bounded = call.context.bounded
     try:
         token = active_call.set(call)
         try:
