@@ -255,10 +255,8 @@ class TacticResolver:
             self._unopened[str(binding.ref)] = binding
 
     def _keep(self, key: str, tactic: Tactic[Any, Any]) -> Tactic[Any, Any]:
-        if tactic.package_ref is None:
-            tactic.package_ref = key
         self._unopened.pop(key, None)
-        self._tactics[key] = tactic
+        self._tactics[key] = _published(tactic, key)
         return tactic
 
     def _resolve_contributed(self, key: str) -> Tactic[Any, Any]:
@@ -269,10 +267,17 @@ class TacticResolver:
                 target = host.load_tactic_target(key)
             except PluginNotFoundError:
                 raise _not_bound(key) from None
-            tactic = tactic_from_target(target, key)
+            tactic = _published(tactic_from_target(target, key), key)
             # Counted after the load, which may itself have changed what is registered.
             self._contributed[key] = (plugins.generation, tactic)
         return tactic
+
+
+def _published(tactic: Tactic[Any, Any], key: str) -> Tactic[Any, Any]:
+    """Give a tactic without a package ref the ref that it is found by."""
+    if tactic.package_ref is None:
+        tactic.package_ref = key
+    return tactic
 
 
 def _addressed(context: CallContext | None, ref: str | TacticRef) -> CallContext:
