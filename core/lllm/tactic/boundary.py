@@ -445,11 +445,12 @@ class Tactic(Generic[InputT, OutputT]):
 
     # What subclasses implement
 
-    def call(self, task: Any, **kwargs: Any) -> Any:
+    def call(self, task: Any, *args: Any, **kwargs: Any) -> Any:
         """Do the work of an agent group; agents are in `self.agents`.
 
         Args:
             task: The validated input.
+            *args: Nothing; it lets an override name and type its own parameters.
             **kwargs: What the caller passed on.
 
         Returns:
@@ -457,8 +458,8 @@ class Tactic(Generic[InputT, OutputT]):
         """
         raise TacticUnsupportedError(f"{type(self).__name__} does not implement call().")
 
-    def _run(self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any) -> Any:
-        traits = self._traits
+    def _run(self, input_value: Any, *args: Any, **kwargs: Any) -> Any:
+        traits, context = self._traits, kwargs.pop("context", None)
         if traits.call:
             if traits.call_takes_context:
                 kwargs["context"] = context
@@ -467,8 +468,8 @@ class Tactic(Generic[InputT, OutputT]):
             return self._arun(input_value, context=context, **kwargs)
         raise TacticUnsupportedError(f"{type(self).__name__} does not implement _run().")
 
-    async def _arun(self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any) -> Any:
-        traits = self._traits
+    async def _arun(self, input_value: Any, *args: Any, **kwargs: Any) -> Any:
+        traits, context = self._traits, kwargs.pop("context", None)
         on_loop = traits.run_is_async or (traits.call_is_async and not traits.run)
         if on_loop or not (traits.run or traits.call):
             output = self._run(input_value, context=context, **kwargs)
