@@ -83,9 +83,10 @@ def speaker(fn: Callable[..., Any]) -> Any:
     Args:
         fn: A function, method, partial, class, or object with `__call__`.
     """
-    while isinstance(fn, partial):
-        fn = fn.func
-    return fn if inspect.isroutine(fn) or isinstance(fn, type) else fn.__call__
+    target: Any = fn
+    while isinstance(target, partial):
+        target = target.func
+    return target if inspect.isroutine(target) or isinstance(target, type) else target.__call__
 
 
 def _value_parameter(
@@ -119,7 +120,8 @@ def _takes_context(parameters: Mapping[str, Parameter], target: Any) -> bool:
 
 def _annotated(target: Any) -> Any:
     """Return the plain function behind a method or a class."""
-    function = target.__init__ if isinstance(target, type) else target
+    either: Any = target
+    function = either.__init__ if isinstance(target, type) else either
     return getattr(function, "__func__", function)
 
 

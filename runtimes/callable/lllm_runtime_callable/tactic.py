@@ -55,7 +55,7 @@ class CallableTactic(Tactic[Any, Any]):
         output_type: Any = None,
         package_ref: str | None = None,
         service_ref: str | None = None,
-        examples: list[Mapping[str, Any]] | None = None,
+        examples: list[dict[str, Any]] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         if not callable(fn):
