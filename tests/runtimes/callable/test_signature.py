@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lllm_runtime_callable import read_signature
 from lllm_runtime_callable.signature import speaker
@@ -215,3 +217,38 @@ def test_the_speaker_is_the_function_that_somebody_wrote():
     assert speaker(functools.partial(functools.partial(annotated))) is annotated
     assert speaker(Greeter()).__func__ is Greeter.__call__
     assert speaker(Point) is Point
+
+
+@st.composite
+def functions(draw):
+    """Draw a function that records its value and context, which may stand anywhere; the rest has defaults."""
+    value = draw(st.sampled_from(["positional", "either", "keyword"]))
+    context = draw(st.sampled_from([None, "either", "keyword"]))
+    extras = {kind: draw(st.integers(0, 2)) for kind in ("positional", "either", "keyword")}
+    parts = {kind: [f"{kind}{number}=0" for number in range(count)] for kind, count in extras.items()}
+    # Whatever comes before the value without being the context would be the value itself.
+    if value == "either":
+        parts["positional"] = []
+    if value == "keyword":
+        parts["positional"], parts["either"] = [], []
+    parts[value].insert(0, "value=None")
+    if context is not None:
+        place = draw(st.integers(0, len(parts[context])))
+        parts[context].insert(place, "context=None")
+    if draw(st.booleans()):
+        parts["keyword"].append("**rest")
+    signature = [*parts["positional"], *(["/"] if parts["positional"] else []), *parts["either"]]
+    named = [part for part in parts["keyword"] if not part.startswith("**")]
+    signature += ["*", *named] if named else []
+    signature += [part for part in parts["keyword"] if part.startswith("**")]
+    given = "context" if context else "rest.get('context')" if "**rest" in parts["keyword"] else "None"
+    namespace = {}
+    exec(f"def fn({', '.join(signature)}): return value, {given}", namespace)
+    return namespace["fn"], context is not None or "**rest" in parts["keyword"]
+
+
+@given(functions())
+def test_any_order_and_kind_of_parameters_is_called_right(drawn):
+    """The first free parameter gets the value; the context arrives by name wherever it stands."""
+    fn, takes_context = drawn
+    assert called(fn) == ("v", CONTEXT if takes_context else None)
