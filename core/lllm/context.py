@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
+from lllm.errors import DeadlineExceeded
 from lllm.fields import Metadata, ServiceRefText, TacticRefText, Tags, TokenText
 from lllm.ids import new_id
 
-__all__ = ["CallContext"]
+__all__ = ["CallContext", "check_deadline"]
 
 _set = object.__setattr__
 
@@ -186,4 +187,20 @@ _write_fate = CallContext.__dict__["_fate"].__set__
 _set_fields = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
 _set_private = BaseModel.__dict__["__pydantic_private__"].__set__
+
+
+def check_deadline(context: CallContext) -> None:
+    """Refuse to begin work for which no time is left.
+
+    Args:
+        context: The context of the call.
+
+    Raises:
+        DeadlineExceeded: The deadline has passed.
+    """
+    remaining = context.remaining
+    if remaining is not None and remaining <= 0:
+        raise DeadlineExceeded("The deadline of the call has passed.")
+
+
 _BLANK = dict.fromkeys(CallContext.model_fields)

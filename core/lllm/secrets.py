@@ -6,7 +6,6 @@ whose last word is `ref` (`api_key_ref`) names where a secret is kept and is the
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +13,6 @@ from typing import Any
 from lllm.names import copy_boundary
 
 __all__ = ["find_secret_key", "is_secret_key", "looks_secret", "mask_secrets", "public_copy"]
-
-logger = logging.getLogger("lllm.secrets")
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
@@ -175,6 +172,8 @@ def _is_public(key: object) -> bool:
     if not is_secret_key(key):
         return True
     if key not in _reported and len(_reported) < 1000:
+        from logging import getLogger
+
         _reported.add(key)
-        logger.warning("dropped the secret-shaped key %r from public metadata", key)
+        getLogger("lllm.secrets").warning("dropped the secret-shaped key %r from public metadata", key)
     return False

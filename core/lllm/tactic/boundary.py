@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from inspect import cleandoc
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from lllm.calls import Call, active_call
-from lllm.context import CallContext
+from lllm.context import CallContext, check_deadline
 from lllm.errors import TacticUnsupportedError
 from lllm.events import TacticEvent
 from lllm.names import check_examples, check_flag, check_metadata, check_segment, check_text
 from lllm.refs import check_service_ref, check_tactic_ref
 from lllm.schema import cached_json_schema, mismatch, type_name, validator_of
-from lllm.tactic import batch, host, streams
+from lllm.tactic import host
 from lllm.tactic.generics import generic_types
 from lllm.tactic.info import TacticInfo
 from lllm.tactic.parts import bind_parts, find_parts
 from lllm.tactic.registry import register_definition
 from lllm.tactic.traits import Traits, traits_of
 from lllm.trace import CallResult, CallTrace
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["Tactic"]
 
@@ -341,11 +343,13 @@ class Tactic(Generic[InputT, OutputT]):
         context = call.context
         call.task = value = self.validate_input(input_value)
         if context.bounded:
-            streams.check_deadline(context)
+            check_deadline(context)
         worker = self if self._claimed_by is None else self._bind(call)
         output = worker._run(value, context=context, **kwargs)
         if isinstance(output, Awaitable):
-            output = streams.drive_awaitable(self, output)
+            from lllm.tactic.streams import drive_awaitable
+
+            output = drive_awaitable(self, output)
         return self.validate_output(output)
 
     async def _aperform(self, call: Call, input_value: Any, kwargs: dict[str, Any]) -> Any:
@@ -354,11 +358,15 @@ class Tactic(Generic[InputT, OutputT]):
         context = call.context
         call.task = value = self.validate_input(input_value)
         if context.bounded:
-            streams.check_deadline(context)
+            check_deadline(context)
         worker = self if self._claimed_by is None else self._bind(call)
         output = worker._arun(value, context=context, **kwargs)
         if isinstance(output, Awaitable):
-            output = await (streams.before_deadline(output, context) if context.bounded else output)
+            if context.bounded:
+                from lllm.tactic.streams import before_deadline
+
+                output = before_deadline(output, context)
+            output = await output
         return self.validate_output(output)
 
     def _bind(self, call: Call) -> Tactic[Any, Any]:
@@ -404,7 +412,9 @@ class Tactic(Generic[InputT, OutputT]):
         if observer is not None:
             observer.call_finished(call)
         if self.log_store is not None and call.parent is None:
-            batch.save_session(self.log_store, call)
+            from lllm.tactic.batch import save_session
+
+            save_session(self.log_store, call)
 
     # Calls that stream
 
@@ -423,6 +433,8 @@ class Tactic(Generic[InputT, OutputT]):
             SchemaError: The input does not match.
             TacticUnsupportedError: The tactic does not stream.
         """
+        from lllm.tactic import streams
+
         return streams.stream(self, input_value, context, kwargs)
 
     def astream(
@@ -432,6 +444,8 @@ class Tactic(Generic[InputT, OutputT]):
 
         Arguments and errors are those of `stream`; a synchronous stream runs in a worker thread.
         """
+        from lllm.tactic import streams
+
         return streams.astream(self, input_value, context, kwargs)
 
     def aevents(
@@ -441,6 +455,8 @@ class Tactic(Generic[InputT, OutputT]):
 
         Arguments and errors are those of `stream`.
         """
+        from lllm.tactic import streams
+
         return streams.events_of(self.astream(input_value, context=context, **kwargs))
 
     # What subclasses implement
@@ -474,7 +490,9 @@ class Tactic(Generic[InputT, OutputT]):
         if on_loop or not (traits.run or traits.call):
             output = self._run(input_value, context=context, **kwargs)
         else:
-            output = await batch.in_worker(self, input_value, context, kwargs)
+            from lllm.tactic.batch import in_worker
+
+            output = await in_worker(self, input_value, context, kwargs)
         return await output if isinstance(output, Awaitable) else output
 
     # Agent-group calls and batches
@@ -536,6 +554,8 @@ class Tactic(Generic[InputT, OutputT]):
             return_sessions: Return sessions; with `fail_fast=False` also those that failed.
             **kwargs: Passed to the implementation.
         """
+        from lllm.tactic import batch
+
         return batch.bcall(
             self, tasks, max_workers, fail_fast, return_sessions, _given(None, tags, metadata, kwargs)
         )
@@ -555,6 +575,8 @@ class Tactic(Generic[InputT, OutputT]):
         Arguments are those of `bcall`. A failing task raises at its turn, with its index as `task_index`;
         `fail_fast=False` yields `(index, exception)`. Leaving the loop early cancels what has not started.
         """
+        from lllm.tactic import batch
+
         return batch.ccall(
             self, tasks, max_workers, fail_fast, return_sessions, _given(None, tags, metadata, kwargs)
         )
@@ -562,11 +584,15 @@ class Tactic(Generic[InputT, OutputT]):
     @property
     def max_workers(self) -> int:
         """How many calls of a batch run at once by default."""
+        from lllm.tactic import batch
+
         return batch.workers_of(self.config)
 
     @property
     def executor(self) -> ThreadPoolExecutor | None:
         """The threads that asynchronous calls of an agent group run in; None means the process's workers."""
+        from lllm.tactic import batch
+
         return batch.executor_of(self) if self._traits.call else None
 
     @classmethod

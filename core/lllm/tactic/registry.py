@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from enum import Enum
 from threading import Lock
 from types import MappingProxyType
@@ -113,6 +112,8 @@ def _packaged(name: str) -> type[Tactic[Any, Any]]:
 
 
 def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
     with _lock:
         close = get_close_matches(str(name), _classes, n=5)
     return f"Tactic {name!r} not found. Did you mean: {close}?"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from lllm.background import drive, iterate_async, iterate_in_thread, running_loop
 from lllm.calls import Call, active_call
-from lllm.context import CallContext
+from lllm.context import CallContext, check_deadline
 from lllm.errors import DeadlineExceeded, TacticError, TacticUnsupportedError
 from lllm.events import TacticEvent
 
 if TYPE_CHECKING:
     from lllm.tactic.boundary import Tactic
 
-__all__ = ["astream", "before_deadline", "check_deadline", "drive_awaitable", "events_of", "stream"]
+__all__ = ["astream", "before_deadline", "drive_awaitable", "events_of", "stream"]
 
 
 def drive_awaitable(tactic: Tactic[Any, Any], awaitable: Any) -> Any:
@@ -42,20 +42,6 @@ def drive_awaitable(tactic: Tactic[Any, Any], awaitable: Any) -> Any:
 
 async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
-
-
-def check_deadline(context: CallContext) -> None:
-    """Refuse to begin work for which no time is left.
-
-    Args:
-        context: The context of the call.
-
-    Raises:
-        DeadlineExceeded: The deadline has passed.
-    """
-    remaining = context.remaining
-    if remaining is not None and remaining <= 0:
-        raise DeadlineExceeded("The deadline of the call has passed.")
 
 
 async def before_deadline(awaitable: Awaitable[Any], context: CallContext) -> Any:
