@@ -263,12 +263,17 @@ class Backend(Protocol):
     def read(self, work: Callable[[Reader], T]) -> T:
         """Run `work` on one consistent state and return its result."""
 
-    def write(self, work: Callable[[Writer], T]) -> T:
+    def write(self, work: Callable[[Writer], T], *, durable: bool = True) -> T:
         """Run `work` in a transaction and return its result once it is durable.
 
         Works of several threads may share one commit and run on another thread. When `work` raises, its
         changes are undone, its caller gets the exception, and works that share the commit are unaffected. A
         work may run a second time after a failed commit. One that changed nothing costs no flush.
+
+        Args:
+            work: What to do.
+            durable: False for leases: the commit must survive a killed process and stay in order with the
+                others, but need not be flushed; the next durable commit flushes it too.
         """
 
     def stamp(self) -> object:
