@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
-from inspect import cleandoc
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lllm.calls import Call, active_call
 from lllm.context import CallContext, check_deadline
@@ -12,27 +11,26 @@ from lllm.errors import TacticUnsupportedError
 from lllm.events import TacticEvent
 from lllm.names import check_examples, check_flag, check_metadata, check_segment, check_text
 from lllm.refs import check_service_ref, check_tactic_ref
-from lllm.schema import cached_json_schema, mismatch, type_name, validator_of
+from lllm.schema import type_name
 from lllm.tactic import host
+from lllm.tactic.batched import LABELS, Batched
+from lllm.tactic.described import Described
 from lllm.tactic.generics import generic_types
-from lllm.tactic.info import TacticInfo
 from lllm.tactic.parts import bind_parts, find_parts
 from lllm.tactic.registry import register_definition
-from lllm.tactic.traits import Traits, traits_of
+from lllm.tactic.traits import traits_of
 from lllm.trace import CallResult, CallTrace
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    pass
 
 __all__ = ["Tactic"]
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
 
-_LABELS = ("session_name", "tags", "metadata")
 
-
-class Tactic(Generic[InputT, OutputT]):
+class Tactic(Described, Batched, Generic[InputT, OutputT]):
     """A unit of work with a typed input and a typed output.
 
     There are two ways to write one. A typed tactic implements `_run` or `_arun` (and `_stream` or `_astream` when
@@ -66,30 +64,11 @@ class Tactic(Generic[InputT, OutputT]):
         ```
     """
 
-    name: str | None = None
-    description: str = ""
-    input_type: Any = None
-    output_type: Any = None
-    runtime_kind: str = "python"
-    agent_group: list[str] | None = None
-
     config: Mapping[str, Any] | None = None
     log_store: Any = None
     runtime: Any = None
     tactic_path: str | None = None
-    package_ref: str | None = None
-    service_ref: str | None = None
-    examples: list[dict[str, Any]] = []  # noqa: RUF012  # every instance gets its own in __init__
-    metadata: dict[str, Any] = {}  # noqa: RUF012
-    declared_capabilities: frozenset[str] = frozenset()
-    """What the runtime that claims the class adds to `capabilities()`."""
-
-    _traits: ClassVar[Traits] = Traits()
-    _given_name: str | None = None
-    _given_description: str | None = None
     _claimed_by: str | None = None
-    _input_check: tuple[Any, Any] = (None, None)
-    _output_check: tuple[Any, Any] = (None, None)
 
     def __init_subclass__(cls, *, register: bool = True, runtime: Any = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -154,99 +133,9 @@ class Tactic(Generic[InputT, OutputT]):
         return f"<{type(self).__name__} {self.tactic_name!r}>"
 
     @property
-    def tactic_name(self) -> str:
-        """The name given to the constructor, else the class's `name`, else the class's own name."""
-        if self._given_name is not None:
-            return self._given_name
-        return self.name or type(self).__name__
-
-    @property
     def sub_tactics(self) -> dict[str, Tactic[Any, Any]]:
         """The tactics among the attributes, also in lists, tuples and dicts, by attribute name."""
         return find_parts(self.__dict__, Tactic)
-
-    # What a tactic says about itself
-
-    def info(self) -> TacticInfo:
-        """Return the portable description of this tactic."""
-        return TacticInfo(
-            name=self.tactic_name,
-            description=self._described(),
-            input_schema=self._export_input_schema(),
-            output_schema=self._export_output_schema(),
-            capabilities=tuple(sorted(self.capabilities())),
-            runtime_kind=self.runtime_kind,
-            package_ref=self.package_ref,
-            service_ref=self.service_ref,
-            examples=self.examples,
-            metadata=self.metadata,
-        )
-
-    def _described(self) -> str:
-        if self._given_description is not None:
-            return self._given_description
-        own_text = None if type(self) is Tactic else type(self).__dict__.get("__doc__")
-        return self.description or cleandoc(own_text or "")
-
-    def _export_input_schema(self) -> dict[str, Any] | None:
-        return cached_json_schema(self.input_type)
-
-    def _export_output_schema(self) -> dict[str, Any] | None:
-        return cached_json_schema(self.output_type)
-
-    def capabilities(self) -> set[str]:
-        """Return what this tactic can do: `run`, `arun`, `stream`, `events`."""
-        traits = self._traits
-        found = set(self.declared_capabilities)
-        if traits.streams:
-            found.add("stream")
-        if traits.aevents:
-            found.add("events")
-        if traits.runs or not traits.streams:
-            found |= {"run", "arun"}
-        return found
-
-    def supports(self, capability: str) -> bool:
-        """Tell whether this tactic can do something.
-
-        Args:
-            capability: `run`, `arun`, `stream` or `events`.
-        """
-        return capability in self.capabilities()
-
-    def validate_input(self, value: Any) -> Any:
-        """Validate an input against `input_type`, in pydantic's lax mode.
-
-        Raises:
-            SchemaError: It does not match.
-        """
-        schema = self.input_type
-        if schema is None or schema is Any:
-            return value
-        check = self._input_check
-        if check[0] is not schema:
-            check = self._input_check = (schema, validator_of(schema))
-        try:
-            return check[1](value)
-        except Exception as error:
-            raise mismatch(schema, error, "input") from error
-
-    def validate_output(self, value: Any) -> Any:
-        """Validate an output against `output_type`, in pydantic's lax mode.
-
-        Raises:
-            SchemaError: It does not match.
-        """
-        schema = self.output_type
-        if schema is None or schema is Any:
-            return value
-        check = self._output_check
-        if check[0] is not schema:
-            check = self._output_check = (schema, validator_of(schema))
-        try:
-            return check[1](value)
-        except Exception as error:
-            raise mismatch(schema, error, "output") from error
 
     # Calls with one result
 
@@ -495,121 +384,6 @@ class Tactic(Generic[InputT, OutputT]):
             output = await in_worker(self, input_value, context, kwargs)
         return await output if isinstance(output, Awaitable) else output
 
-    # Agent-group calls and batches
-
-    def __call__(
-        self,
-        task: Any,
-        session_name: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        return_session: Any = False,
-        **kwargs: Any,
-    ) -> Any:
-        """Call the tactic; the same as `run`.
-
-        Args:
-            task: The input.
-            session_name: Name of the session, for agent groups.
-            tags: Labels of the session, for agent groups.
-            metadata: Metadata of the session, for agent groups.
-            return_session: As for `run`.
-            **kwargs: Further arguments of `run` and of the implementation.
-        """
-        return self.run(task, return_session=return_session, **_given(session_name, tags, metadata, kwargs))
-
-    async def acall(
-        self,
-        task: Any,
-        session_name: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        return_session: Any = False,
-        **kwargs: Any,
-    ) -> Any:
-        """Call the tactic and await its result; the same as `arun`, with the arguments of a plain call."""
-        return await self.arun(
-            task, return_session=return_session, **_given(session_name, tags, metadata, kwargs)
-        )
-
-    def bcall(
-        self,
-        tasks: Iterable[Any],
-        max_workers: int | None = None,
-        fail_fast: bool = True,
-        tags: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        return_sessions: Any = False,
-        **kwargs: Any,
-    ) -> list[Any]:
-        """Call the tactic for many tasks in threads and return the results in the order of the tasks.
-
-        Args:
-            tasks: The inputs.
-            max_workers: How many run at once; default `config["max_workers"]`, else 4.
-            fail_fast: At the first failure start no further task, let running ones finish and raise the failure
-                with the lowest index. False puts the exceptions into the list instead.
-            tags: Labels of every session.
-            metadata: Metadata of every session.
-            return_sessions: Return sessions; with `fail_fast=False` also those that failed.
-            **kwargs: Passed to the implementation.
-        """
-        from lllm.tactic import batch
-
-        return batch.bcall(
-            self, tasks, max_workers, fail_fast, return_sessions, _given(None, tags, metadata, kwargs)
-        )
-
-    def ccall(
-        self,
-        tasks: Iterable[Any],
-        max_workers: int | None = None,
-        fail_fast: bool = True,
-        tags: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        return_sessions: Any = False,
-        **kwargs: Any,
-    ) -> AsyncIterator[tuple[int, Any]]:
-        """Call the tactic for many tasks and iterate over `(index, result)` as they complete.
-
-        Arguments are those of `bcall`. A failing task raises at its turn, with its index as `task_index`;
-        `fail_fast=False` yields `(index, exception)`. Leaving the loop early cancels what has not started.
-        """
-        from lllm.tactic import batch
-
-        return batch.ccall(
-            self, tasks, max_workers, fail_fast, return_sessions, _given(None, tags, metadata, kwargs)
-        )
-
-    @property
-    def max_workers(self) -> int:
-        """How many calls of a batch run at once by default."""
-        from lllm.tactic import batch
-
-        return batch.workers_of(self.config)
-
-    @property
-    def executor(self) -> ThreadPoolExecutor | None:
-        """The threads that asynchronous calls of an agent group run in; None means the process's workers."""
-        from lllm.tactic import batch
-
-        return batch.executor_of(self) if self._traits.call else None
-
-    @classmethod
-    def quick(cls, query: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Make a single agent, and ask it at once when a query is given.
-
-        Args:
-            query: What to ask, or None to get the agent.
-            *args: See the agents runtime.
-            **kwargs: `system_prompt`, `model`, `return_agent` and model arguments.
-
-        Raises:
-            PluginNotFoundError: The agents runtime is not installed.
-        """
-        runtime: Any = host.runtime_named("agents")
-        return runtime.quick(query, *args, **kwargs)
-
 
 def _ref(value: Any, label: str, check: Any) -> str | None:
     return None if value is None else check(check_text(value, label), label)
@@ -623,27 +397,15 @@ def _check_reports(return_trace: Any, return_session: Any) -> None:
         raise TypeError("return_trace and return_session cannot both be set; ask for one of them.")
 
 
-def _given(
-    session_name: str | None,
-    tags: Mapping[str, Any] | None,
-    metadata: Mapping[str, Any] | None,
-    kwargs: dict[str, Any],
-) -> dict[str, Any]:
-    for name, value in zip(_LABELS, (session_name, tags, metadata), strict=True):
-        if value is not None:
-            kwargs[name] = value
-    return kwargs
-
-
 def _take_labels(call: Call, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Move session labels from the keyword arguments of an agent-group call to its session."""
-    labels = {name: kwargs[name] for name in _LABELS if kwargs.get(name) is not None}
+    labels = {name: kwargs[name] for name in LABELS if kwargs.get(name) is not None}
     if labels:
         session = call.session
         session.session_name = labels.get("session_name")
         session.tags = dict(labels.get("tags") or {})
         session.metadata = dict(labels.get("metadata") or {})
-    return {name: value for name, value in kwargs.items() if name not in _LABELS}
+    return {name: value for name, value in kwargs.items() if name not in LABELS}
 
 
 def _add_usage(trace: CallTrace, call: Call) -> None:

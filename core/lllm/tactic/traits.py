@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from inspect import Parameter, iscoroutinefunction, signature
 from typing import Any
 
-__all__ = ["Traits", "traits_of"]
+__all__ = ["NO_TRAITS", "Traits", "traits_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,10 @@ class Traits:
     def implements(self) -> bool:
         """Whether the class does the work itself, so that no runtime claims it."""
         return self.streams or self.run or self.arun or self.public_run or self.public_arun
+
+
+NO_TRAITS = Traits()
+"""The traits of the `Tactic` class itself."""
 
 
 def traits_of(cls: type, root: Any) -> Traits:

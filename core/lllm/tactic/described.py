@@ -1,0 +1,124 @@
+"""The half of a tactic that describes it: its name, its types and what it can do."""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+from typing import Any, ClassVar
+
+from lllm.schema import cached_json_schema, mismatch, validator_of
+from lllm.tactic.info import TacticInfo
+from lllm.tactic.traits import NO_TRAITS, Traits
+
+__all__ = ["Described"]
+
+
+class Described:
+    """What every tactic says about itself, and the checks of what goes in and out."""
+
+    name: str | None = None
+    description: str = ""
+    input_type: Any = None
+    output_type: Any = None
+    runtime_kind: str = "python"
+    agent_group: list[str] | None = None
+
+    package_ref: str | None = None
+    service_ref: str | None = None
+    examples: list[dict[str, Any]] = []  # noqa: RUF012  # every instance gets its own in __init__
+    metadata: dict[str, Any] = {}  # noqa: RUF012
+    declared_capabilities: frozenset[str] = frozenset()
+    """What the runtime that claims the class adds to `capabilities()`."""
+
+    _traits: ClassVar[Traits] = NO_TRAITS
+    _given_name: str | None = None
+    _given_description: str | None = None
+    _input_check: tuple[Any, Any] = (None, None)
+    _output_check: tuple[Any, Any] = (None, None)
+
+    @property
+    def tactic_name(self) -> str:
+        """The name given to the constructor, else the class's `name`, else the class's own name."""
+        if self._given_name is not None:
+            return self._given_name
+        return self.name or type(self).__name__
+
+    def info(self) -> TacticInfo:
+        """Return the portable description of this tactic."""
+        return TacticInfo(
+            name=self.tactic_name,
+            description=self._described(),
+            input_schema=self._export_input_schema(),
+            output_schema=self._export_output_schema(),
+            capabilities=tuple(sorted(self.capabilities())),
+            runtime_kind=self.runtime_kind,
+            package_ref=self.package_ref,
+            service_ref=self.service_ref,
+            examples=self.examples,
+            metadata=self.metadata,
+        )
+
+    def _described(self) -> str:
+        if self._given_description is not None:
+            return self._given_description
+        own_text = None if type(self)._traits is NO_TRAITS else type(self).__dict__.get("__doc__")
+        return self.description or cleandoc(own_text or "")
+
+    def _export_input_schema(self) -> dict[str, Any] | None:
+        return cached_json_schema(self.input_type)
+
+    def _export_output_schema(self) -> dict[str, Any] | None:
+        return cached_json_schema(self.output_type)
+
+    def capabilities(self) -> set[str]:
+        """Return what this tactic can do: `run`, `arun`, `stream`, `events`."""
+        traits = self._traits
+        found = set(self.declared_capabilities)
+        if traits.streams:
+            found.add("stream")
+        if traits.aevents:
+            found.add("events")
+        if traits.runs or not traits.streams:
+            found |= {"run", "arun"}
+        return found
+
+    def supports(self, capability: str) -> bool:
+        """Tell whether this tactic can do something.
+
+        Args:
+            capability: `run`, `arun`, `stream` or `events`.
+        """
+        return capability in self.capabilities()
+
+    def validate_input(self, value: Any) -> Any:
+        """Validate an input against `input_type`, in pydantic's lax mode.
+
+        Raises:
+            SchemaError: It does not match.
+        """
+        schema = self.input_type
+        if schema is None or schema is Any:
+            return value
+        check = self._input_check
+        if check[0] is not schema:
+            check = self._input_check = (schema, validator_of(schema))
+        try:
+            return check[1](value)
+        except Exception as error:
+            raise mismatch(schema, error, "input") from error
+
+    def validate_output(self, value: Any) -> Any:
+        """Validate an output against `output_type`, in pydantic's lax mode.
+
+        Raises:
+            SchemaError: It does not match.
+        """
+        schema = self.output_type
+        if schema is None or schema is Any:
+            return value
+        check = self._output_check
+        if check[0] is not schema:
+            check = self._output_check = (schema, validator_of(schema))
+        try:
+            return check[1](value)
+        except Exception as error:
+            raise mismatch(schema, error, "output") from error
