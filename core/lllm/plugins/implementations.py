@@ -59,12 +59,19 @@ def _quote(requirement: str) -> str:
 
 
 class _PartialRuntime(Runtime):
-    """A runtime that implements some of the protocol without inheriting from it."""
+    """A runtime that implements some of the protocol without inheriting from it.
+
+    What it has beyond the protocol, such as `health` for `lllm refs --check`, stays reachable.
+    """
 
     def __init__(self, implementation: Any) -> None:
+        self._implementation = implementation
         for name in _METHODS:
             if callable(method := getattr(implementation, name, None)):
                 setattr(self, name, method)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._implementation, name)
 
 
 def build_runtime(entry: Entry, spec: RuntimeSpec, factory: Any) -> Runtime:

@@ -1,0 +1,131 @@
+"""`lllm run`: inputs, outputs, failures."""
+
+import json
+
+import pytest
+
+
+def test_input_is_json_and_so_is_the_output(invoke):
+    """The argument is validated by the tactic, and the output is printed by alias, indented."""
+    result = invoke("run", "user_tactics:Shout", '{"text": "hé"}')
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == '{\n  "text": "HÉ",\n  "shoutAt": null\n}\n'
+
+
+@pytest.mark.parametrize("flags", [["-"], ["--input", "-"]])
+def test_input_may_come_from_stdin(invoke, flags):
+    """A dash reads stdin."""
+    assert json.loads(invoke("run", "user_tactics:Silent", *flags, input="[1, 2]").stdout) == {
+        "given": [1, 2]
+    }
+
+
+def test_input_may_come_from_a_file(invoke, project):
+    """`@FILE` reads a file, a byte order mark or not."""
+    (project / "in.json").write_bytes(b'\xef\xbb\xbf{"a": null}')
+    assert json.loads(invoke("run", "user_tactics:Silent", "@in.json").stdout) == {"given": {"a": None}}
+
+
+def test_no_input_is_null(invoke):
+    """Without INPUT the tactic gets None."""
+    assert json.loads(invoke("run", "user_tactics:Silent").stdout) == {"given": None}
+
+
+def test_text_needs_no_quotes(invoke):
+    """--text takes the input as it is, also from stdin."""
+    assert json.loads(invoke("run", "user_tactics:reverse", "--text", "abc").stdout) == "cba"
+    assert json.loads(invoke("run", "user_tactics:reverse", "--text", "-", input="1\n").stdout) == "\n1"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("hello", "INPUT is not JSON: .* --text"),
+        ("{", "INPUT is not JSON: Expecting property name"),
+        ("[NaN]", "NaN is no JSON number"),
+        ("[" * 100_000, "it nests too deeply"),
+        ("1" * 5000, "INPUT is not JSON: Exceeds the limit"),
+        ("@absent.json", "INPUT from `absent.json` cannot be read: No such file"),
+        ("@.", "cannot be read: Is a directory"),
+        ("@latin.json", "is not UTF-8"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_bad_input_is_a_usage_error(invoke, project, value, message):
+    """What is no JSON never reaches the tactic: one line, exit code 2."""
+    (project / "latin.json").write_bytes(b'"\xe9"')
+    result = invoke("run", "user_tactics:Silent", value)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert pytest.importorskip("re").search(message, result.stderr)
+    assert result.stderr.count("\n") == 1
+
+
+def test_input_given_twice_is_a_usage_error(invoke):
+    """The argument and --input exclude each other, and so do --trace and --stream."""
+    assert "given twice" in invoke("run", "user_tactics:Silent", "1", "--input", "2").stderr
+    assert "exclude each other" in invoke("run", "user_tactics:Silent", "1", "--trace", "--stream").stderr
+
+
+def test_an_input_that_does_not_match_exits_2(invoke):
+    """The schema's own words reach the user, on one line."""
+    result = invoke("run", "user_tactics:Shout", '{"text": 3}')
+    assert result.exit_code == 2
+    assert "Value does not match schema Text" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_failing_tactic_exits_1_and_names_the_line(invoke):
+    """The class, the text and the place of the exception are told."""
+    result = invoke("run", "user_tactics:Fails", "1")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("lllm: error: KeyError: 'no such thing' (user_tactics.py:")
+    assert invoke("run", "user_tactics:Wrong", "1").exit_code == 1
+
+
+def test_an_output_without_json_form_exits_1(invoke):
+    """An output that cannot be shown is the tactic's fault."""
+    result = invoke("run", "user_tactics:Strange", "1")
+    assert result.exit_code == 1
+    assert "A object cannot be shown as JSON" in result.stderr
+
+
+def test_trace_prints_output_and_trace(invoke):
+    """--trace prints the call result; a failure is printed too, with exit code 1."""
+    result = json.loads(invoke("run", "user_tactics:Shout", '{"text": "a"}', "--trace").stdout)
+    assert result["output"]["text"] == "A"
+    assert result["trace"]["state"] == "success"
+    failed = invoke("run", "user_tactics:Fails", "1", "--trace")
+    assert failed.exit_code == 1
+    assert json.loads(failed.stdout)["trace"]["error_type"] == "KeyError"
+    assert failed.stderr == "lllm: error: KeyError: 'no such thing'\n"
+
+
+def test_stream_prints_one_line_a_chunk(invoke):
+    """--stream prints chunks as they come; a tactic that cannot stream is a usage error."""
+    assert invoke("run", "user_tactics:Shout", '{"text": "a b"}', "--stream").stdout == '"A"\n"B"\n'
+    result = invoke("run", "user_tactics:Silent", "1", "--stream")
+    assert result.exit_code == 2
+    assert "does not support stream" in result.stderr
+
+
+def test_refs_are_resolved_by_config_and_plugins(invoke, bind):
+    """A ref runs what a plugin contributes, or what the config binds, and the tactic is told the ref."""
+    assert json.loads(invoke("run", "psi://acme/cli/tactics/wrapped", '"ab"').stdout) == "ba"
+    bind('[refs."psi://acme/cli/tactics/wrapped"]\nurl = "http://127.0.0.1:1/x"')
+    assert json.loads(invoke("run", "psi://acme/cli/tactics/wrapped", '"ab"').stdout) == {
+        "opened": "http://127.0.0.1:1/x"
+    }
+
+
+def test_a_url_is_run_where_it_is(invoke):
+    """A URL is opened by the runtime of its scheme."""
+    assert json.loads(invoke("run", "http://127.0.0.1:1/y", "1").stdout) == {"opened": "http://127.0.0.1:1/y"}
+
+
+def test_a_process_of_its_own_reads_stdin_and_writes_json(spawn):
+    """The whole program, through pipes."""
+    result = spawn("run", "user_tactics:Shout", "-", input='{"text": "pipes"}')
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["text"] == "PIPES"
+    assert result.stderr == ""
