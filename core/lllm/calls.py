@@ -7,6 +7,7 @@ from it when somebody asks: a caller, a child, a recorded use of a model, an obs
 from __future__ import annotations
 
 from contextvars import ContextVar
+from threading import RLock
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from lllm.tactic import Tactic
 
 __all__ = ["Call", "active_call", "current_call"]
+
+# Guards the hand-over from nodes to sessions; a child may begin in one thread while another asks for the session.
+_tree = RLock()
 
 active_call: ContextVar[Call | None] = ContextVar("lllm_active_call", default=None)
 
@@ -55,9 +59,13 @@ class Call:
         self.parent = parent
         self.started_at = time()
         self._started = perf_counter()
+        self._waiting: list[Call] = []
         if parent is not None:
-            name = _slot_of(parent.tactic, tactic) or tactic.tactic_name
-            parent.session.record_sub_tactic_call(name, self.session)
+            with _tree:
+                if parent._session is None:
+                    parent._waiting.append(self)
+                else:
+                    self._join(parent._session)
 
     def __repr__(self) -> str:
         return f"<Call of {self.tactic_name!r}: {self.state}>"
@@ -105,13 +113,32 @@ class Call:
 
     @property
     def session(self) -> TacticCallSession:
-        """The session of this call; made on first access."""
+        """The session of this call; made on first access, with those of the calls above and below it."""
+        if self._session is None:
+            with _tree:
+                # From the top down: the session above makes this one as it is made itself.
+                if self.parent is not None:
+                    _ = self.parent.session
+                if self._session is None:
+                    self._make_session()
         session = self._session
-        if session is None:
-            from lllm.session import TacticCallSession
-
-            session = self._session = TacticCallSession.of_call(self)
+        assert session is not None
         return session
+
+    def _make_session(self) -> TacticCallSession:
+        from lllm.session import TacticCallSession
+
+        session = self._session = TacticCallSession.of_call(self)
+        for child in self._waiting:
+            child._join(session)
+        self._waiting.clear()
+        return session
+
+    def _join(self, above: TacticCallSession) -> None:
+        """Record this call in the session of its parent."""
+        assert self.parent is not None
+        name = _slot_of(self.parent.tactic, self.tactic) or self.tactic_name
+        above.record_sub_tactic_call(name, self._session or self._make_session())
 
     @property
     def usage(self) -> InvokeCost:
