@@ -68,11 +68,9 @@ def _targets(answer: Any) -> dict[str, Any]:
 
 
 def _check_ref(ref: Any) -> None:
-    from lllm.refs import TacticRef
+    from lllm.refs import check_tactic_ref
 
-    if not isinstance(ref, str):
-        raise PluginError(f"`lllm_tactics` must map refs to targets; a key is {type(ref).__name__}.")
     try:
-        TacticRef.parse(ref)
-    except (TypeError, ValueError, PluginError) as error:
+        check_tactic_ref(ref, "Tactic ref")
+    except ValueError as error:
         raise PluginError(f"`lllm_tactics`: {error}") from error

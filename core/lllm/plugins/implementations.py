@@ -34,7 +34,7 @@ def import_target(entry: Entry, what: str, target: str, install: str | None) -> 
     except BaseException as error:
         remedy = _remedy(entry, target, install, error)
         raise PluginImportError(
-            f"Plugin {entry.title} cannot import its {what}: {broken_text(error)}. {remedy}",
+            f"Plugin {entry.title} cannot import its {what}: {broken_text(error).rstrip('.')}. {remedy}",
             plugin=entry.name,
         ) from error
 

@@ -132,6 +132,10 @@ class Registry:
             except PluginError as error:
                 self.hooks.withdraw(entry.specifies)
                 raise PluginError(f"Plugin {entry.title}: {error}", plugin=entry.name) from error
+            # What it specifies, plugins before it may have implemented on the chance.
+            for other in self.entries:
+                if other.state == "loaded" and entry.specifies:
+                    self.attempt(other, partial(self._verify, other))
             entry.state = "loaded"
             self.entries.append(entry)
             self._arrange()

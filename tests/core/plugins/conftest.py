@@ -45,7 +45,9 @@ class Site:
         (info / "entry_points.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
         if metadata is None:
             needed = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
-            metadata = f"Metadata-Version: 2.4\nName: {distribution}\nVersion: {version}\n{needed}\nA readme.\n"
+            metadata = (
+                f"Metadata-Version: 2.4\nName: {distribution}\nVersion: {version}\n{needed}\nA readme.\n"
+            )
         if metadata:
             (info / "METADATA").write_text(metadata)
         return info

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -117,13 +118,17 @@ def test_control_characters_do_not_reach_the_terminal(site: Site) -> None:
 def test_an_editable_install_is_located_in_its_project(site: Site) -> None:
     """The direct URL that an installer records names the project's folder."""
     info = site.install("acme-shout")
-    (info / "direct_url.json").write_text('{"url": "file:///home/me/my%20shout", "dir_info": {"editable": true}}')
+    (info / "direct_url.json").write_text(
+        '{"url": "file:///home/me/my%20shout", "dir_info": {"editable": true}}'
+    )
     (record,) = discover([str(site.path)])
     assert record.editable
     assert record.location == "/home/me/my shout"
 
 
-@pytest.mark.parametrize("text", ["{", '{"editable": 1}', '{"dir_info": {"editable": false}, "url": "file:///x"}', "[]"])
+@pytest.mark.parametrize(
+    "text", ["{", '{"editable": 1}', '{"dir_info": {"editable": false}, "url": "file:///x"}', "[]"]
+)
 def test_a_direct_url_that_says_nothing_is_no_editable_install(site: Site, text: str) -> None:
     """Malformed and negative records are the same."""
     info = site.install("acme-shout")
@@ -146,20 +151,25 @@ def test_a_zip_file_on_the_path_is_read(site: Site, tmp_path: Path) -> None:
     """What cannot be listed as a directory is read with importlib-metadata."""
     archive = tmp_path / "acme_zip-1.0.zip"
     with zipfile.ZipFile(archive, "w") as writer:
-        writer.writestr("acme_zip-1.0.dist-info/METADATA", "Name: acme-zip\nVersion: 1.0\nRequires-Dist: lllm>9\n")
+        writer.writestr(
+            "acme_zip-1.0.dist-info/METADATA", "Name: acme-zip\nVersion: 1.0\nRequires-Dist: lllm>9\n"
+        )
         writer.writestr("acme_zip-1.0.dist-info/entry_points.txt", "[lllm]\nzip = acme_zip.plugin\n")
     site.install("acme-shout")
     records = discover([str(site.path), str(archive)])
-    assert [(record.name, record.requires) for record in records] == [("shout", ("lllm>=0.1",)), ("zip", ("lllm>9",))]
+    assert [(record.name, record.requires) for record in records] == [
+        ("shout", ("lllm>=0.1",)),
+        ("zip", ("lllm>9",)),
+    ]
 
 
 def test_custom_finders_are_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finder on `sys.meta_path` that knows distributions is heard after the path."""
 
     class Distribution:
-        metadata = {"Name": "acme-far", "Summary": "Far away."}
+        metadata: ClassVar = {"Name": "acme-far", "Summary": "Far away."}
         version = "4.0"
-        requires = ["lllm"]
+        requires = ("lllm",)
 
         def read_text(self, name: str) -> str:
             return "[lllm]\nfar = acme_far.plugin\n"
