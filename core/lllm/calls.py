@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lllm.context import CallContext
+    from lllm.plugins import PluginManager
     from lllm.session import InvokeCost, TacticCallSession
     from lllm.tactic import Tactic
 
@@ -43,6 +44,8 @@ class Call:
         output: The validated output after a success.
         error: The exception after a failure.
         started_at: Unix time in seconds at which the call began.
+        bounded: Whether the context has a deadline.
+        observer: The plugin manager when some plugin observes calls, else None.
     """
 
     # Defaults stand on the class and not in slots: every call makes one of these, and most never change them.
@@ -50,6 +53,9 @@ class Call:
     state: str = "running"
     output: Any = None
     error: BaseException | None = None
+    bounded: bool = False
+    observer: PluginManager | None = None
+    _waiting: tuple[Call, ...] = ()
     _duration: float | None = None
     _session: TacticCallSession | None = None
 
@@ -59,11 +65,10 @@ class Call:
         self.parent = parent
         self.started_at = time()
         self._started = perf_counter()
-        self._waiting: list[Call] = []
         if parent is not None:
             with _tree:
                 if parent._session is None:
-                    parent._waiting.append(self)
+                    parent._waiting = (*parent._waiting, self)
                 else:
                     self._join(parent._session)
 
@@ -131,7 +136,7 @@ class Call:
         session = self._session = TacticCallSession.of_call(self)
         for child in self._waiting:
             child._join(session)
-        self._waiting.clear()
+        self._waiting = ()
         return session
 
     def _join(self, above: TacticCallSession) -> None:

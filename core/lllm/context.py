@@ -12,7 +12,7 @@ from lllm.errors import DeadlineExceeded
 from lllm.fields import Metadata, ServiceRefText, TacticRefText, Tags, TokenText
 from lllm.ids import new_id
 
-__all__ = ["CallContext", "check_deadline"]
+__all__ = ["CallContext", "check_deadline", "fresh_context"]
 
 _set = object.__setattr__
 
@@ -81,18 +81,7 @@ class CallContext(BaseModel):
         Args:
             parent: Context of the call around this one; its trace id, deadline and cancellation are shared.
         """
-        context = object.__new__(cls)
-        fields = {**_BLANK, "request_id": new_id(), "tags": {}, "metadata": {}}
-        _set(context, "__dict__", fields)
-        _set_fields(context, set())
-        _set_extra(context, {})
-        _set_private(context, None)
-        fate = None
-        if parent is not None:
-            fields["trace_id"] = parent.trace_id
-            above = parent._own_fate()
-            fate = _Fate(above.deadline, above)
-        _write_fate(context, fate)
+        context: Self = fresh_context(parent, cls)
         return context
 
     @property
@@ -109,10 +98,7 @@ class CallContext(BaseModel):
     @property
     def bounded(self) -> bool:
         """Whether there is a deadline."""
-        try:
-            fate = _read_fate(self)
-        except AttributeError:
-            return False
+        fate = self._given_fate()
         return fate is not None and fate.deadline is not None
 
     @property
@@ -158,8 +144,9 @@ class CallContext(BaseModel):
     def _given_fate(self) -> _Fate | None:
         try:
             fate: _Fate | None = _read_fate(self)
-        except AttributeError:
-            return None
+        except AttributeError:  # the constructor leaves the slot empty; filled once, the next look is quick
+            fate = None
+            _write_fate(self, None)
         return fate
 
     def _own_fate(self) -> _Fate:
@@ -187,6 +174,28 @@ _write_fate = CallContext.__dict__["_fate"].__set__
 _set_fields = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
 _set_private = BaseModel.__dict__["__pydantic_private__"].__set__
+
+
+def fresh_context(parent: CallContext | None = None, cls: Any = CallContext) -> Any:
+    """Return a context with a new request id; the quick form of `CallContext.fresh`.
+
+    Args:
+        parent: Context of the call around the new one, or None.
+        cls: The class to make.
+    """
+    context = object.__new__(cls)
+    fields = {**_BLANK, "request_id": new_id(), "tags": {}, "metadata": {}}
+    _set(context, "__dict__", fields)
+    _set_fields(context, set())
+    _set_extra(context, {})
+    _set_private(context, None)
+    if parent is None:
+        _write_fate(context, None)
+        return context
+    fields["trace_id"] = parent.trace_id
+    above = parent._own_fate()
+    _write_fate(context, _Fate(above.deadline, above))
+    return context
 
 
 def check_deadline(context: CallContext) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lllm.calls import Call, active_call
-from lllm.context import CallContext, check_deadline
+from lllm.context import CallContext, check_deadline, fresh_context
 from lllm.errors import TacticUnsupportedError
 from lllm.events import TacticEvent
 from lllm.names import check_examples, check_flag, check_metadata, check_segment, check_text
@@ -217,12 +217,18 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
     def _begin(self, context: CallContext | None) -> Call:
         parent = active_call.get()
         if context is None:
-            context = CallContext.fresh(None if parent is None else parent.context)
-        elif not isinstance(context, CallContext):
+            context = fresh_context(None if parent is None else parent.context)
+            call = Call(self, context, parent)
+            if parent is not None:
+                call.bounded = context.bounded
+        elif isinstance(context, CallContext):
+            call = Call(self, context, parent)
+            call.bounded = context.bounded
+        else:
             raise TypeError("context must be a CallContext.")
-        call = Call(self, context, parent)
         observer = host.observing_manager()
         if observer is not None:
+            call.observer = observer
             observer.call_started(call)
         return call
 
@@ -231,7 +237,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
             kwargs = _take_labels(call, kwargs)
         context = call.context
         call.task = value = self.validate_input(input_value)
-        if context.bounded:
+        if call.bounded:
             check_deadline(context)
         worker = self if self._claimed_by is None else self._bind(call)
         output = worker._run(value, context=context, **kwargs)
@@ -246,12 +252,12 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
             kwargs = _take_labels(call, kwargs)
         context = call.context
         call.task = value = self.validate_input(input_value)
-        if context.bounded:
+        if call.bounded:
             check_deadline(context)
         worker = self if self._claimed_by is None else self._bind(call)
         output = worker._arun(value, context=context, **kwargs)
         if isinstance(output, Awaitable):
-            if context.bounded:
+            if call.bounded:
                 from lllm.tactic.streams import before_deadline
 
                 output = before_deadline(output, context)
@@ -297,9 +303,8 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
         raise error
 
     def _end(self, call: Call) -> None:
-        observer = host.observing_manager()
-        if observer is not None:
-            observer.call_finished(call)
+        if call.observer is not None:
+            call.observer.call_finished(call)
         if self.log_store is not None and call.parent is None:
             from lllm.tactic.batch import save_session
 

@@ -202,7 +202,7 @@ async def _aobserved(
 ) -> AsyncIterator[Any]:
     source: AsyncIterator[Any] | None = None
     last: Any = None
-    bounded = call.context.bounded
+    bounded = call.bounded
     try:
         token = active_call.set(call)
         try:
