@@ -1,0 +1,117 @@
+"""The nodes of a registry, arranged for each way of looking one up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lllm_packages.node import ResourceNode
+
+__all__ = ["ResourceIndex", "package_of"]
+
+
+def package_of(namespace: str) -> str:
+    """Return the package of a namespace `<package>.<section>`.
+
+    Args:
+        namespace: The namespace; one without a dot is returned as it is.
+    """
+    package, dot, _ = namespace.rpartition(".")
+    return package if dot else namespace
+
+
+class ResourceIndex:
+    """Every node by its qualified key, by its bare key, and prompts by their own paths and their modules."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[str, str], ResourceNode] = {}
+        self._bare: dict[tuple[str, str], list[ResourceNode]] = {}
+        self._prompt_paths: dict[tuple[str, str], list[ResourceNode]] = {}
+        self._prompt_modules: dict[tuple[str, str], list[ResourceNode]] = {}
+
+    def __contains__(self, node: ResourceNode) -> bool:
+        return (node.qualified_key, node.resource_type) in self._nodes
+
+    def __iter__(self) -> Iterator[ResourceNode]:
+        """Yield the nodes by qualified key and type."""
+        return iter([self._nodes[place] for place in sorted(self._nodes)])
+
+    def add(self, node: ResourceNode) -> None:
+        """Enter a node; one with the same qualified key and type is replaced.
+
+        Args:
+            node: The node.
+        """
+        self.remove([node])
+        self._nodes[node.qualified_key, node.resource_type] = node
+        for table, place in self._places(node):
+            table.setdefault(place, []).append(node)
+
+    def remove(self, nodes: Iterable[ResourceNode]) -> None:
+        """Take out the nodes that have the qualified keys and types of these.
+
+        Args:
+            nodes: The nodes; what is not there is passed over.
+        """
+        for node in nodes:
+            old = self._nodes.pop((node.qualified_key, node.resource_type), None)
+            for table, place in self._places(old) if old is not None else ():
+                table[place] = [other for other in table[place] if other is not old]
+
+    def get(self, key: str, resource_type: str) -> ResourceNode | None:
+        """Return the node of a qualified key and a type.
+
+        Args:
+            key: The qualified key.
+            resource_type: The type.
+        """
+        return self._nodes.get((key, resource_type))
+
+    def bare(self, key: str, resource_type: str) -> list[ResourceNode]:
+        """Return the nodes of a key in every namespace; what only repeats another under an alias is left out.
+
+        Args:
+            key: The key without namespace.
+            resource_type: The type.
+        """
+        return self._bare.get((key, resource_type), [])
+
+    def prompts(self, package: str, name: str) -> list[ResourceNode]:
+        """Return the prompts of a package that a name other than the key may mean.
+
+        Args:
+            package: Name of the package.
+            name: The prompt's own path, or the path of a module: one with a single prompt, or with a prompt
+                that has the last part of that path as its own.
+
+        Returns:
+            The candidates; more than one when the name is ambiguous.
+        """
+        own = self._prompt_paths.get((package, name), [])
+        if len(own) == 1:
+            return own
+        inside = self._prompt_modules.get((package, name), [])
+        if len(inside) > 1:
+            last = name.rpartition("/")[2]
+            inside = [node for node in inside if node.metadata["prompt_path"] == last]
+        return inside if len(inside) == 1 else own or inside
+
+    def types(self) -> list[str]:
+        """Return the types of which there are nodes, sorted."""
+        return sorted({resource_type for _, resource_type in self._nodes})
+
+    def packages(self) -> list[str]:
+        """Return the packages in whose namespaces there are prompts, sorted."""
+        return sorted({package for package, _ in self._prompt_paths})
+
+    def _places(
+        self, node: ResourceNode
+    ) -> list[tuple[dict[tuple[str, str], list[ResourceNode]], tuple[str, str]]]:
+        if "alias_of" in node.metadata or not node.namespace:
+            return []
+        places = [(self._bare, (node.key, node.resource_type))]
+        if node.resource_type == "prompt" and "prompt_path" in node.metadata:
+            package = package_of(node.namespace)
+            places.append((self._prompt_paths, (package, node.metadata["prompt_path"])))
+            if "module" in node.metadata:
+                places.append((self._prompt_modules, (package, node.metadata["module"])))
+        return places
