@@ -47,11 +47,13 @@ class TacticResolver:
         self._lock = RLock()
 
     @classmethod
-    def from_config(cls, path: str | os.PathLike[str] = ".") -> Self:
+    def from_config(cls, path: str | os.PathLike[str] = ".", *, allow_objects: bool = False) -> Self:
         """Make a resolver of the tactic and service bindings in a config.
 
         Args:
             path: The config file, or a folder that holds `.psi/config.toml`.
+            allow_objects: Whether the config may name entry points of this process, `object = "module:attribute"`.
+                A config is data, so importing code because of it needs this opt-in.
 
         Returns:
             The resolver. No implementation was imported for it.
@@ -67,7 +69,7 @@ class TacticResolver:
         with _as_ref_error():
             for binding in read_bindings(read_config(file), sections=("tactics", "services"), source=file):
                 if binding.ref.section == "tactics":
-                    resolver._add(read_tactic_binding(binding, os.environ))
+                    resolver._add(read_tactic_binding(binding, os.environ, allow_objects=allow_objects))
                 elif "url" in binding.table:
                     binding.check_no_secrets()
                     resolver._services[str(binding.ref)] = binding.http_url()

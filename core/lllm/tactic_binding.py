@@ -62,13 +62,17 @@ class TacticBinding:
         return manager().runtime_for_scheme(self.target["url"].partition(":")[0].lower())
 
     def open(self) -> Tactic[Any, Any]:
-        """Import the runtime and let it open the tactic.
+        """Import the runtime and let it open the tactic; an object of this process is imported as it is.
 
         Raises:
             TacticRefError: The runtime refuses the URL.
             PluginNotFoundError: There is no such runtime; the text says what to install.
             PluginImportError: The runtime cannot be imported.
         """
+        if self.runtime is None and "object" in self.target:
+            from lllm.entrypoint import load_tactic_entrypoint
+
+            return load_tactic_entrypoint(self.target["object"])
         from lllm.plugins import manager
 
         runtime = manager().runtime(self.runtime_name())
@@ -128,12 +132,15 @@ def bind_tactic_url(
     return TacticBinding(ref, {"url": target}, _canonical(own, ref, target), options=options)
 
 
-def read_tactic_binding(binding: Binding, environ: Mapping[str, str]) -> TacticBinding | None:
+def read_tactic_binding(
+    binding: Binding, environ: Mapping[str, str], *, allow_objects: bool = False
+) -> TacticBinding | None:
     """Check a binding of a config.
 
     Args:
         binding: The binding, of the section `tactics`.
         environ: Environment variables, one of which may replace the target.
+        allow_objects: Whether an `object` target, an entry point of this process, may stand alone.
 
     Returns:
         The checked binding, or None when it has neither target nor runtime and so binds nothing.
@@ -149,7 +156,7 @@ def read_tactic_binding(binding: Binding, environ: Mapping[str, str]) -> TacticB
         with _located(binding, *(() if key in binding.table else ("metadata",)), key):
             check(metadata)
     runtime = binding.text("runtime") if "runtime" in binding.table else None
-    target = _read_target(binding, runtime)
+    target = _read_target(binding, runtime, allow_objects)
     if (override := bound_url(ref, environ)) is not None:
         target, runtime = {"url": override}, None
     elif "url" in target and runtime is None:
@@ -180,8 +187,8 @@ def bound_url(ref: TacticRef, environ: Mapping[str, str]) -> str | None:
         raise TacticRefError(f"{variable}: {error}") from None
 
 
-def _read_target(binding: Binding, runtime: str | None) -> dict[str, str]:
-    """Return the one target of a binding; only a named runtime may have another than a URL."""
+def _read_target(binding: Binding, runtime: str | None, allow_objects: bool) -> dict[str, str]:
+    """Return the one target of a binding; only a named runtime may have any other than a URL."""
     targets = binding.targets()
     if len(targets) > 1:
         named = ", ".join(targets)
@@ -189,7 +196,8 @@ def _read_target(binding: Binding, runtime: str | None) -> dict[str, str]:
             f"Tactic ref binding must declare only one concrete target, got {named}: {binding.ref}",
             targets[1],
         )
-    if targets and targets[0] != "url" and runtime is None:
+    alone = {"url", "object"} if allow_objects else {"url"}
+    if targets and targets[0] not in alone and runtime is None:
         raise binding.error(
             f"Tactic ref binding must declare a url target, got {targets[0]}: {binding.ref}", targets[0]
         )

@@ -397,6 +397,16 @@ def test_a_named_runtime_opens_what_has_no_url(project):
     assert resolver.resolve("psi://demo/briefs/tactics/odd").binding["url"] == "anything:goes"
 
 
+def test_an_object_of_this_process_needs_an_opt_in(project, tmp_path):
+    """A config makes the resolver import code only when the caller allows it."""
+    text = f'[refs."{REF}"]\nobject = "acme_fake:Brief"'
+    with pytest.raises(TacticRefError, match="must declare a url target"):
+        project(text)
+    resolver = TacticResolver.from_config(tmp_path, allow_objects=True)
+    assert isinstance(resolver.resolve(REF), Brief)
+    assert resolver.resolve(REF) is resolver.resolve(REF)
+
+
 def test_a_missing_runtime_is_told_when_the_ref_is_resolved(project):
     """A config that names a runtime which is not installed loads; only that ref cannot be resolved."""
     resolver = project(f'[refs."{REF}"]\nruntime = "absent"\n[refs."psi://a/b/tactics/c"]\nurl = "{URL}"')

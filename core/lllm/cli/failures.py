@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from lllm.errors import LLLMError
+from lllm.plugins.records import one_line
 from lllm.secrets import mask_secrets
 
 __all__ = ["CallFailed", "failure_line"]
@@ -40,12 +41,7 @@ def failure_line(error: BaseException) -> str:
     else:
         text = f"{type(told).__name__}: {told}" if str(told) else type(told).__name__
     place = _place(told)
-    line = " ".join(mask_secrets(text).split()) + ("" if place is None else f" ({place})")
-    return (
-        line
-        if line.isprintable()
-        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
-    )
+    return one_line(mask_secrets(text)) + ("" if place is None else f" ({one_line(place)})")
 
 
 def _place(error: BaseException) -> str | None:

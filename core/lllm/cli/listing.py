@@ -17,7 +17,7 @@ __all__ = ["list_tactics"]
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects.")
 def list_tactics(as_json: bool) -> None:
-    """List the tactics known from installed plugins and from the config.
+    """List the tactics known from plugins and config.
 
     What the config binds goes before what a plugin contributes under the same ref.
     """

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from difflib import get_close_matches
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from lllm._version import __version__
-from lllm.cli.failures import failure_line
 from lllm.import_strings import load_import_string
 
 __all__ = ["Program", "make_program"]
@@ -25,7 +21,7 @@ _COMMANDS = {
     "list": ("lllm.cli.listing:list_tactics", "List the tactics known from plugins and config."),
     "plugins": ("lllm.cli.plugins:plugins", "Show, check and start plugins."),
     "refs": ("lllm.cli.refs:refs", "Show what the config binds and what is missing."),
-    "run": ("lllm.cli.running:run", "Run a tactic on one input."),
+    "run": ("lllm.cli.running:run", "Run a tactic on one input and print its output as JSON."),
 }
 
 _HELP = """Run and inspect tactics: typed units of work, whoever does them.
@@ -108,6 +104,8 @@ class Program(click.Group):
         Args:
             ctx: The context of the program.
         """
+        from pathlib import Path
+
         working = str(Path.cwd())
         if sys.path[:1] != [working]:
             sys.path.insert(0, working)
@@ -160,6 +158,8 @@ class Program(click.Group):
         try:
             names = self.list_commands(ctx)
         except Exception as error:
+            from lllm.cli.failures import failure_line
+
             # A config that cannot be read must not hide how the program is used.
             names = sorted(self.commands)
             click.echo(f"lllm: the commands of plugins are not shown: {failure_line(error)}", err=True)
@@ -183,6 +183,8 @@ class Program(click.Group):
         return use(PluginManager(enabled=False))
 
     def _unknown(self, name: str) -> str:
+        from difflib import get_close_matches
+
         from lllm.plugins import manager
         from lllm.plugins.known import COMMANDS, install_text
 
@@ -197,7 +199,11 @@ class Program(click.Group):
         return f"{text}; did you mean '{close[0]}'?" if close else f"{text}; see `lllm --help`."
 
     def _report(self, error: Exception) -> None:
+        from lllm.cli.failures import failure_line
+
         if self._full_traceback:
+            import traceback
+
             traceback.print_exception(error.__cause__ or error)
         click.echo(f"lllm: error: {failure_line(error)}", err=True)
 

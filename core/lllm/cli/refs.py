@@ -20,9 +20,10 @@ __all__ = ["refs"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects.")
 def refs(check: bool, as_json: bool) -> None:
-    """Show what the config binds, what it resolves to, and what is missing.
+    """Show what the config binds and what is missing.
 
-    The config is .psi/config.toml of the working directory.
+    The config is .psi/config.toml of the working directory. Nothing is opened; each ref is shown with what would
+    open it.
     """
     path = find_config()
     if path is None and not as_json:

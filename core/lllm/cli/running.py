@@ -66,5 +66,5 @@ def _call_failures() -> Iterator[None]:
         raise CallFailed(failure_line(error)) from error
     except CallFailed:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CallFailed(failure_line(error)) from error

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+from lllm.plugins.records import one_line
+
 __all__ = ["print_table"]
 
 
@@ -16,16 +18,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         head: The names of the columns.
         rows: The cells of each row, as many as there are columns.
     """
-    lines = [tuple(head), *(tuple(_plain(cell) for cell in row) for row in rows)]
+    lines = [tuple(head), *(tuple(one_line(cell) for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _plain(cell: str) -> str:
-    joined = " ".join(cell.split())
-    return (
-        joined
-        if joined.isprintable()
-        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in joined)
-    )

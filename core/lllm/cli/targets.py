@@ -9,6 +9,7 @@ from lllm.adapt import as_tactic
 from lllm.config import find_config
 from lllm.context import CallContext
 from lllm.entrypoint import load_tactic_entrypoint
+from lllm.errors import TacticLoadError
 from lllm.resolver import TacticResolver
 from lllm.tactic import Tactic
 
@@ -45,7 +46,17 @@ def load_named_tactic(text: str, *, declared_only: bool = False) -> NamedTactic:
         TacticRefError: The ref is malformed or nothing is bound to it.
         PluginError: The runtime or the plugin that is needed is missing or broken.
         ImportError: The module of an entry point cannot be imported.
+        TacticLoadError: Loading it tried to end the program.
     """
+    try:
+        return _load(text, declared_only)
+    except SystemExit as error:
+        raise TacticLoadError(
+            f"Loading `{text}` tried to end the program with exit code {error.code}."
+        ) from error
+
+
+def _load(text: str, declared_only: bool) -> NamedTactic:
     if text.startswith("psi:"):
         config = find_config()
         resolver = TacticResolver() if config is None else TacticResolver.from_config(config)

@@ -1,7 +1,8 @@
 """The program: help, version, unknown commands, plugins' commands, and errors on one line."""
 
-import json
+import runpy
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ import lllm
 from lllm.cli import load_tactic_entrypoint, main
 from lllm.cli.program import make_program
 from lllm.plugins import manager as current_manager
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_version_is_printed_without_loading_anything(spawn):
@@ -30,7 +33,7 @@ def test_help_imports_no_implementation(spawn):
     result = spawn("--help", code=code)
     assert result.returncode == 0
     *shown, modules = result.stdout.splitlines()
-    assert "  run         Run a tactic on one input." in shown
+    assert any(line.startswith("  run         Run a tactic on one input") for line in shown)
     loaded = set(modules.split())
     assert not loaded & {
         "pydantic",
@@ -211,11 +214,19 @@ def test_the_entrypoint_loader_is_public(project):
         sys.modules["lllm.cli"].nonsense
 
 
-def test_every_command_has_a_help_text():
-    """Each of the program's own commands explains itself, and its summary is the first line of its help."""
+def test_summaries_are_those_of_the_commands():
+    """The summary that the program shows without importing a command is the first line of its help."""
     program = make_program()
-    for name in [name for name in program.commands if name != "plugins"]:
-        summary = program.commands[name].help
+    for name, stub in program.commands.items():
         command = program.get_command(None, name)
-        assert command.get_short_help_str(200).split(".")[0].split(",")[0] in summary or command.help
-        assert json.dumps(command.help)
+        assert command.name == name
+        assert command.help.splitlines()[0] == stub.help
+
+
+def test_the_documented_help_is_the_real_one():
+    """docs/cli.md holds what `python scripts/cli_help.py` would write, for every command of the core."""
+    scripts = runpy.run_path(str(ROOT / "scripts" / "cli_help.py"))
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert scripts["render"](page) == page
+    for name in make_program().commands:
+        assert f"\n$ lllm {name} --help\n" in page

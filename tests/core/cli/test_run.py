@@ -83,6 +83,20 @@ def test_a_failing_tactic_exits_1_and_names_the_line(invoke):
     assert invoke("run", "user_tactics:Wrong", "1").exit_code == 1
 
 
+def test_a_tactic_cannot_end_the_program(invoke, project):
+    """A tactic or module that calls sys.exit(0) has failed, and the exit code says so."""
+    (project / "leaver.py").write_text(
+        "import sys\nfrom lllm import Tactic\n\n\nclass Leaves(Tactic):\n"
+        "    def _run(self, input_value, *, context=None):\n        sys.exit(0)\n"
+    )
+    result = invoke("run", "leaver:Leaves", "1")
+    assert (result.exit_code, result.stderr) == (1, "lllm: error: SystemExit: 0 (leaver.py:7)\n")
+    (project / "leaver_at_once.py").write_text("import sys\nsys.exit(0)\n")
+    result = invoke("run", "leaver_at_once:x", "1")
+    assert result.exit_code == 2
+    assert "tried to end the program with exit code 0" in result.stderr
+
+
 def test_an_output_without_json_form_exits_1(invoke):
     """An output that cannot be shown is the tactic's fault."""
     result = invoke("run", "user_tactics:Strange", "1")
