@@ -175,7 +175,7 @@ class Reader(Protocol):
         """Return the document of a channel's retention."""
 
     def counts(self) -> dict[str, int]:
-        """Return how many `channels`, `events`, `subscriptions`, `artifacts`, `snapshots` there are."""
+        """Return how many `subscriptions`, `artifacts`, `snapshots` and `dropped_channels` there are."""
 
 
 class Writer(Reader, Protocol):

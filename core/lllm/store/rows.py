@@ -25,6 +25,7 @@ __all__ = [
     "quick_draft",
     "row_of",
     "same_content",
+    "trusted_draft",
 ]
 
 EventRow: TypeAlias = tuple[str, int, str, float, str, str | None, str, int]
@@ -100,6 +101,22 @@ def quick_draft(values: Mapping[str, Any], *, timed: bool, now: float) -> Draft 
         fields["id"] = new_id()
     if not timed:
         fields["timestamp"] = now
+    return _draft(fields, timed)
+
+
+def trusted_draft(values: Mapping[str, Any]) -> Draft:
+    """Return the draft of an event whose names a store accepted before, perhaps under older rules.
+
+    Args:
+        values: Fields by name, with at least `id`, `channel` and `timestamp`.
+
+    Raises:
+        InvalidPayloadError: The payload, the metadata or a text has no JSON form.
+    """
+    return _draft({**_TEMPLATE, **values}, timed=True)
+
+
+def _draft(fields: dict[str, Any], timed: bool) -> Draft:
     fields["cursor"] = None
     fields["payload"] = payload = json_form(fields["payload"])
     metadata = fields["metadata"]

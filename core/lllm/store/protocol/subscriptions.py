@@ -249,6 +249,23 @@ class LeaseOperations(ABC):
             LeaseLostError: Tokens that are no longer the current ones of their events; all are named.
         """
 
+    def release(self, deliveries: Deliveries) -> int:
+        """Give deliveries back that were never worked on, as a consumer does that stops.
+
+        Where the store can, the deliveries do not count as attempts; otherwise this is `nack`.
+
+        Args:
+            deliveries: Deliveries or their tokens.
+
+        Returns:
+            How many deliveries were given back.
+
+        Raises:
+            InvalidPayloadError: It is not deliveries or tokens.
+            LeaseLostError: Tokens that are no longer the current ones of their events; all are named.
+        """
+        return self.nack(deliveries)
+
     @abstractmethod
     def reject(self, deliveries: Deliveries, *, error: str | None = None) -> int:
         """Give deliveries up at once: they go to the dead-letter channel, or are finished without one.
