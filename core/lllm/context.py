@@ -184,7 +184,7 @@ def fresh_context(parent: CallContext | None = None, cls: Any = CallContext) -> 
         cls: The class to make.
     """
     context = object.__new__(cls)
-    fields = {**_BLANK, "request_id": new_id(), "tags": {}, "metadata": {}}
+    fields: dict[str, Any] = {**_BLANK, "request_id": new_id(), "tags": {}, "metadata": {}}
     _set(context, "__dict__", fields)
     _set_fields(context, set())
     _set_extra(context, {})

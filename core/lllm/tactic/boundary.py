@@ -33,9 +33,9 @@ OutputT = TypeVar("OutputT")
 class Tactic(Described, Batched, Generic[InputT, OutputT]):
     """A unit of work with a typed input and a typed output.
 
-    There are two ways to write one. A typed tactic implements `_run` or `_arun` (and `_stream` or `_astream` when
-    it streams), with `context` as a keyword. An agent group declares `agent_group` and implements `call(task)`;
-    each call runs on a copy of its own with fresh agents. Callers use both alike.
+    There are two ways to write one. A typed tactic implements `_run` or `_arun`, and `_stream`, `_astream` or
+    `_aevents` when it streams, with `context` as a keyword. An agent group declares `agent_group` and implements
+    `call(task)`; each call runs on a copy of its own with fresh agents. Callers use both alike.
 
     Args:
         config: Config of an agent group; refused by tactics that have none.
@@ -351,7 +351,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
         """
         from lllm.tactic import streams
 
-        return streams.events_of(self.astream(input_value, context=context, **kwargs))
+        return streams.aevents(self, input_value, context, kwargs)
 
     # What subclasses implement
 

@@ -75,7 +75,7 @@ class Described:
         found = set(self.declared_capabilities)
         if traits.streams:
             found.add("stream")
-        if traits.aevents:
+        if traits.aevents or traits.hidden_aevents:
             found.add("events")
         if traits.runs or not traits.streams:
             found |= {"run", "arun"}

@@ -16,7 +16,7 @@ from lllm.events import TacticEvent
 if TYPE_CHECKING:
     from lllm.tactic.boundary import Tactic
 
-__all__ = ["astream", "before_deadline", "drive_awaitable", "events_of", "stream"]
+__all__ = ["aevents", "astream", "before_deadline", "drive_awaitable", "events_of", "stream"]
 
 
 def drive_awaitable(tactic: Tactic[Any, Any], awaitable: Any) -> Any:
@@ -79,6 +79,22 @@ def astream(
     call, worker, value = _open(tactic, input_value, context)
     source = _async_source(worker, value, call, kwargs)
     return _aobserved(tactic, call, source)
+
+
+def aevents(
+    tactic: Tactic[Any, Any], input_value: Any, context: CallContext | None, kwargs: dict[str, Any]
+) -> AsyncIterator[TacticEvent]:
+    """Return the events of a call; see `Tactic.aevents`."""
+    traits = tactic._traits
+    if tactic._claimed_by is None and (traits.astream or not traits.hidden_aevents):
+        return events_of(tactic.astream(input_value, context=context, **kwargs))
+    call, worker, value = _open(tactic, input_value, context)
+    if worker._traits.hidden_aevents:
+        hooked: Any = worker
+        return events_of(
+            _aobserved(tactic, call, lambda: hooked._aevents(value, context=call.context, **kwargs))
+        )
+    return events_of(_aobserved(tactic, call, _async_source(worker, value, call, kwargs)))
 
 
 async def events_of(chunks: AsyncIterator[Any]) -> AsyncIterator[TacticEvent]:
@@ -155,6 +171,8 @@ def _own_async(
         return lambda: worker._astream(value, context=context, **kwargs)
     if traits.astream:
         return lambda: worker.astream(value, context=context, **kwargs)
+    if traits.hidden_aevents and not traits.hidden_stream:
+        return lambda: _data_of(worker._aevents(value, context=context, **kwargs))
     if traits.aevents:
         return lambda: _data_of(worker.aevents(value, context=context, **kwargs))
     return None

@@ -22,6 +22,7 @@ class Traits:
     call: bool = False
     hidden_stream: bool = False
     hidden_astream: bool = False
+    hidden_aevents: bool = False
     public_run: bool = False
     public_arun: bool = False
     stream: bool = False
@@ -34,7 +35,8 @@ class Traits:
     @property
     def streams(self) -> bool:
         """Whether output can be read piece by piece."""
-        return self.stream or self.astream or self.aevents or self.hidden_stream or self.hidden_astream
+        public = self.stream or self.astream or self.aevents
+        return public or self.hidden_stream or self.hidden_astream or self.hidden_aevents
 
     @property
     def runs(self) -> bool:
@@ -69,6 +71,7 @@ def traits_of(cls: type, root: Any) -> Traits:
         call=call,
         hidden_stream=hasattr(cls, "_stream"),
         hidden_astream=hasattr(cls, "_astream"),
+        hidden_aevents=hasattr(cls, "_aevents"),
         public_run=overrides("run"),
         public_arun=overrides("arun"),
         stream=overrides("stream"),

@@ -82,7 +82,7 @@ def test_an_override_replaces_the_inherited_endpoint():
 )
 def test_bad_paths(path):
     """Nothing but plain absolute routes; the text says `endpoint path must`."""
-    with pytest.raises(ValueError, match="^endpoint path must"):
+    with pytest.raises(ValueError, match=r"^endpoint path must"):
         endpoint.get(path)(lambda self: None)
 
 

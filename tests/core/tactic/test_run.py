@@ -184,7 +184,7 @@ def test_async_implementations_run_from_both_sides():
     for tactic in (
         make(_run=work),
         make(_arun=work),
-        make(_run=lambda self, v, *, context=None: work(self, v)),
+        make(_run=lambda self, v, *, context=None: work(self, v, context=context)),
     ):
         assert both(tactic, 1) == (2, 2)
 

@@ -61,6 +61,7 @@ WAYS = {
     "stream": public_sync,
     "astream": public_async,
     "aevents": public_events,
+    "_aevents": public_events,
 }
 
 
