@@ -46,7 +46,7 @@ _KEY_OWNERS = frozenset(
 _COMPACT_ENDINGS = ("apikey", "apikeys", "password", "secret", "cookie", "token")
 
 _SECRET_VALUE = re.compile(
-    r"(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}"
+    r"(?<![A-Za-z0-9])(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}"
     r"|(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}"
     r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}"
     r"|xox[abeoprs]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}"
@@ -54,6 +54,24 @@ _SECRET_VALUE = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
     r"|(?<=://)[^\s/:@]{1,256}:[^\s/@]{1,256}(?=@)"
+)
+# Texts without any of these, which is most of them, need not be searched: the pattern is tried at every character.
+_MARKS = (
+    *(
+        "sk-",
+        "pk-",
+        "rk-",
+        "_live_",
+        "_test_",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "github_pat_",
+        "glpat-",
+    ),
+    *("xox", "hf_", "npm_", "pypi-", "AKIA", "ASIA", "AIza", "eyJ", "-----BEGIN ", "://"),
 )
 _reported: set[str] = set()
 
@@ -134,7 +152,7 @@ def looks_secret(text: str) -> bool:
     Args:
         text: Any text.
     """
-    return _SECRET_VALUE.search(text) is not None
+    return any(mark in text for mark in _MARKS) and _SECRET_VALUE.search(text) is not None
 
 
 def mask_secrets(text: str) -> str:
@@ -143,7 +161,7 @@ def mask_secrets(text: str) -> str:
     Args:
         text: Any text.
     """
-    return _SECRET_VALUE.sub("***", text)
+    return _SECRET_VALUE.sub("***", text) if any(mark in text for mark in _MARKS) else text
 
 
 def public_copy(value: Any) -> Any:

@@ -7,7 +7,8 @@ functions and services on other machines.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import isfinite
 from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -63,32 +64,19 @@ class InvokeCost(BaseModel):
                 `prompt_tokens_details` and `completion_tokens_details`, rates in dollars per token, and dollars in
                 `prompt_cost`, `completion_cost` and `response_cost`. Whatever is None or absent counts as zero.
         """
-        prompt_details = usage.get("prompt_tokens_details") or {}
-        completion_details = usage.get("completion_tokens_details") or {}
-        prompt, completion = _number(usage, "prompt_tokens"), _number(usage, "completion_tokens")
-        return cls(
-            prompt_tokens=int(prompt),
-            completion_tokens=int(completion),
-            total_tokens=int(_number(usage, "total_tokens") or prompt + completion),
-            cached_prompt_tokens=int(_number(prompt_details, "cached_tokens")),
-            reasoning_tokens=int(_number(completion_details, "reasoning_tokens")),
-            audio_prompt_tokens=int(_number(prompt_details, "audio_tokens")),
-            audio_completion_tokens=int(_number(completion_details, "audio_tokens")),
-            input_cost_per_token=_number(usage, "input_cost_per_token"),
-            output_cost_per_token=_number(usage, "output_cost_per_token"),
-            cache_read_input_token_cost=_number(usage, "cache_read_input_token_cost"),
-            prompt_cost=_number(usage, "prompt_cost"),
-            completion_cost=_number(usage, "completion_cost"),
-            cost=_number(usage, "response_cost"),
-        )
+        fields: dict[str, Any] = {}
+        _take(_COUNTS, usage, fields, int)
+        _take(_DOLLARS, usage, fields, float)
+        _take(_PROMPT_DETAILS, usage.get("prompt_tokens_details"), fields, int)
+        _take(_COMPLETION_DETAILS, usage.get("completion_tokens_details"), fields, int)
+        if not fields.get("total_tokens"):
+            fields["total_tokens"] = fields.get("prompt_tokens", 0) + fields.get("completion_tokens", 0)
+        return cls(**fields)
 
     def __add__(self, other: InvokeCost) -> InvokeCost:
         if not isinstance(other, InvokeCost):
             return NotImplemented
-        total = InvokeCost()
-        for name in _SUMMED:
-            setattr(total, name, getattr(self, name) + getattr(other, name))
-        return total
+        return _total((self, other))
 
     def __radd__(self, other: object) -> InvokeCost:
         """Let `sum()` start from 0."""
@@ -106,10 +94,41 @@ class InvokeCost(BaseModel):
 _RATES = {"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"}
 _SUMMED = tuple(name for name in InvokeCost.model_fields if name not in _RATES)
 
+_COUNTS = (
+    ("prompt_tokens", "prompt_tokens"),
+    ("completion_tokens", "completion_tokens"),
+    ("total_tokens", "total_tokens"),
+)
+_DOLLARS = (
+    ("response_cost", "cost"),
+    ("prompt_cost", "prompt_cost"),
+    ("completion_cost", "completion_cost"),
+    *((name, name) for name in sorted(_RATES)),
+)
+_PROMPT_DETAILS = (("cached_tokens", "cached_prompt_tokens"), ("audio_tokens", "audio_prompt_tokens"))
+_COMPLETION_DETAILS = (("reasoning_tokens", "reasoning_tokens"), ("audio_tokens", "audio_completion_tokens"))
 
-def _number(usage: Any, key: str) -> float:
-    value = usage.get(key) if isinstance(usage, Mapping) else None
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+
+def _take(
+    names: tuple[tuple[str, str], ...], usage: Any, fields: dict[str, Any], kind: type[int] | type[float]
+) -> None:
+    """Copy the numbers that a usage map has; every reply is read this way, so absent ones cost nothing."""
+    if not isinstance(usage, Mapping):
+        return
+    for name, field in names:
+        value = usage.get(name)
+        if value and (number := _finite(value)):
+            fields[field] = kind(number)
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
+        return value
+    return 0
+
+
+def _number(usage: Mapping[str, Any], key: str) -> float:
+    return _finite(usage.get(key))
 
 
 def is_priced(usage: Mapping[str, Any]) -> bool:
@@ -320,11 +339,12 @@ def _trace_of(result: Any) -> InvokeTrace:
 
 
 def _total(costs: Iterable[InvokeCost]) -> InvokeCost:
-    total = InvokeCost()
+    totals = dict.fromkeys(_SUMMED, 0.0)
     for cost in costs:
+        values = cost.__dict__
         for name in _SUMMED:
-            setattr(total, name, getattr(total, name) + getattr(cost, name))
-    return total
+            totals[name] += values[name]
+    return InvokeCost.model_validate(totals)
 
 
 class TacticCallSession(BaseModel):
@@ -402,12 +422,12 @@ class TacticCallSession(BaseModel):
     @property
     def sub_tactic_cost(self) -> InvokeCost:
         """Tokens and dollars of everything below this call's own agents."""
-        return _total(child.total_cost for child in self._children())
+        return _total(cost for child in self._children() for cost in child._costs())
 
     @property
     def total_cost(self) -> InvokeCost:
         """Tokens and dollars of this call and all its descendants."""
-        return self.agent_cost + self.sub_tactic_cost
+        return _total(self._costs())
 
     @property
     def agent_call_count(self) -> int:
@@ -529,6 +549,12 @@ class TacticCallSession(BaseModel):
         self.record_agent_call(
             source, AgentCallSession(agent_name=source, invoke_traces={0: [trace]}, state="success")
         )
+
+    def _costs(self) -> Iterator[InvokeCost]:
+        for agent in self._own_agents():
+            yield from (trace.cost for trace in agent.traces)
+        for child in self._children():
+            yield from child._costs()
 
     def _own_agents(self) -> list[AgentCallSession]:
         with self._lock:
