@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -312,6 +314,13 @@ def test_a_failed_write_leaves_the_old_file(config, monkeypatch):
         write_config(config, "a = 1\n")
     assert config.read_text() == USER_TEXT
     assert os.listdir(config.parent) == ["config.toml"]
+
+
+def test_importing_it_is_cheap():
+    """Refs, config, bindings and credentials import no TOML library and no pydantic until they are used."""
+    code = "import sys, lllm.refs, lllm.config, lllm.bindings, lllm.credentials; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"pydantic", "tomlkit", "tomllib", "pluggy", "click", "json"}
 
 
 def test_the_error_tells_file_line_and_key():

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
+import tomlkit
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import lllm
@@ -458,6 +461,39 @@ def test_a_malformed_binding_names_file_line_and_key(project, tmp_path, body, me
     place, _, _ = str(caught.value).partition(": ")
     assert place.rpartition(":")[0] == str(tmp_path / ".psi" / "config.toml")
     assert int(place.rpartition(":")[2]) >= 2
+
+
+plain_keys = st.sampled_from(
+    ["url", "store", "path", "object", "runtime", "metadata", "timeout_s", "api_key_ref", "x"]
+)
+toml_values = st.recursive(
+    st.one_of(
+        st.text(max_size=5), st.integers(-3, 3), st.booleans(), st.floats(), st.sampled_from([URL, "other"])
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(plain_keys | st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+ref_keys = st.sampled_from([REF, SERVICE, "psi://a/b/channels/c", "psi://a/b/tactics/d"]) | st.text(
+    max_size=12
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(
+    st.dictionaries(ref_keys, st.dictionaries(plain_keys, toml_values, max_size=4) | toml_values, max_size=3)
+)
+def test_any_ref_table_loads_or_is_a_ref_error(tmp_path, refs):
+    """Whatever stands under [refs], the load gives bound refs or a TacticRefError that names the file."""
+    path = tmp_path / "any.toml"
+    path.write_text(tomlkit.dumps({"refs": refs}), encoding="utf-8")
+    try:
+        resolver = TacticResolver.from_config(path)
+    except TacticRefError as error:
+        assert str(error).startswith(f"{path}:")  # noqa: PT017
+    else:
+        assert set(resolver.refs()) <= set(refs)
 
 
 def test_a_malformed_ref_table_is_a_ref_error(project):
