@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lllm.context import CallContext
     from lllm.errors import (
         BudgetExceeded,
+        ConfigError,
+        CredentialNotFoundError,
         DeadlineExceeded,
         LLLMError,
         PluginConflictError,
@@ -57,6 +59,8 @@ _CORE = {
     "CallContext": "lllm.context",
     "CallResult": "lllm.trace",
     "CallTrace": "lllm.trace",
+    "ConfigError": "lllm.errors",
+    "CredentialNotFoundError": "lllm.errors",
     "DeadlineExceeded": "lllm.errors",
     "EndpointSpec": "lllm.tactic",
     "InvokeCost": "lllm.session",
@@ -100,6 +104,8 @@ __all__ = [
     "CallContext",
     "CallResult",
     "CallTrace",
+    "ConfigError",
+    "CredentialNotFoundError",
     "DeadlineExceeded",
     "EndpointSpec",
     "InvokeCost",
