@@ -40,7 +40,8 @@ def failure_line(error: BaseException) -> str:
         text = str(told) or type(told).__name__
     else:
         text = f"{type(told).__name__}: {told}" if str(told) else type(told).__name__
-    place = _place(told)
+    # What a command says on purpose is complete; any other error was not foreseen.
+    place = None if isinstance(told, click.ClickException) else _place(told)
     return one_line(mask_secrets(text)) + ("" if place is None else f" ({one_line(place)})")
 
 

@@ -84,11 +84,11 @@ def merge_configs(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str,
         base: What is there.
         over: What is laid on it.
     """
-    merged = {key: _copy(value) for key, value in base.items() if key not in over}
-    for key, value in over.items():
-        below = base.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        merged[key] = merge_configs(below, value) if both else _copy(value)  # type: ignore[arg-type]
+    merged = {}
+    for key, value in [*base.items(), *((key, value) for key, value in over.items() if key not in base)]:
+        laid = over.get(key, value)
+        both = isinstance(value, Mapping) and isinstance(laid, Mapping)
+        merged[key] = merge_configs(value, laid) if both and key in base else _copy(laid)
     return merged
 
 

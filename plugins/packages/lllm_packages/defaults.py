@@ -46,6 +46,7 @@ def _load_project(runtime: Runtime, *, shared: bool) -> None:
     file = find_config_file()
     if file is not None:
         loader.load(file)
+        runtime.project_dir = file.parent
     elif auto_cwd_fallback():
         loader.load_bare(Path.cwd())
     if shared:
@@ -145,6 +146,7 @@ def load_runtime(
     if toml_path is not None:
         file = package_file_at(toml_path)
         PackageLoader(runtime, strict=True).load(file)
+        runtime.project_dir = file.parent
         if shared:
             PackageLoader(runtime).load_shared(file.parent)
     elif discover_cwd:

@@ -24,7 +24,7 @@ from lllm_packages.search import packages_in, shared_packages
 from lllm_packages.sections import Section
 from lllm_packages.settings import PROJECT_FOLDER
 
-__all__ = ["BUNDLE_INDEX", "FALLBACK_SECTIONS", "PackageLoader", "package_file_at"]
+__all__ = ["BUNDLE_INDEX", "FALLBACK_SECTIONS", "PackageLoader", "dependency_file", "package_file_at"]
 
 FALLBACK_SECTIONS = ("prompts", "configs", "tactics")
 """The folders that make a package of a working directory without a package file."""
@@ -167,7 +167,7 @@ class PackageLoader:
 
     def _load_dependencies(self, package: PackageFile, *, shared: bool) -> None:
         for dependency in package.dependencies:
-            file = _dependency_file(package, dependency)
+            file = dependency_file(package, dependency)
             if file is not None:
                 self.load(file, dependency.alias, shared=shared)
             else:
@@ -196,8 +196,16 @@ def _check_inside(package: PackageFile) -> None:
                 )
 
 
-def _dependency_file(package: PackageFile, dependency: Dependency) -> Path | None:
-    """Return the package file of a dependency: where it says, or among the bundled packages."""
+def dependency_file(package: PackageFile, dependency: Dependency) -> Path | None:
+    """Return the package file of a dependency: where it says, or among the bundled packages.
+
+    Args:
+        package: The package that has the dependency.
+        dependency: The dependency.
+
+    Returns:
+        The file, or None when it is in neither place.
+    """
     place = package.base_dir / Path(dependency.path).expanduser()
     if place.is_file():
         return place

@@ -10,6 +10,7 @@ from typing import Any
 
 from lllm_packages.index import ResourceIndex, package_of
 from lllm_packages.lookup import ANY_TYPE, find_node
+from lllm_packages.members import OpaqueModule
 from lllm_packages.missing import missing_error
 from lllm_packages.modules import release_homes
 from lllm_packages.node import ResourceNode
@@ -30,9 +31,13 @@ class Runtime:
 
     Args:
         discover: Called once with the registry before the first look-up, to load packages into it.
+
+    Attributes:
+        project_dir: The folder of the project that was loaded into it, or None.
     """
 
     def __init__(self, *, discover: Callable[[Runtime], object] | None = None) -> None:
+        self.project_dir: Path | None = None
         self._lock = RLock()
         self._discover = discover
         self._is_discovering = False
@@ -133,14 +138,18 @@ class Runtime:
         """
         return sorted({node.qualified_key for node in self.iter_nodes(resource_type)})
 
-    def iter_nodes(self, resource_type: str | None = None) -> Iterator[ResourceNode]:
+    def iter_nodes(
+        self, resource_type: str | None = None, *, run_modules: bool = True
+    ) -> Iterator[ResourceNode]:
         """Yield the nodes in the order of their qualified keys.
 
         Args:
             resource_type: The type that is meant, or None for all.
+            run_modules: Whether modules are imported where that is the way to know what they hold.
         """
         self._prepare(resource_type)
-        self._import_opaque(resource_type)
+        if run_modules:
+            self._import_opaque(resource_type)
         nodes = [node for node in self._nodes() if resource_type in {None, node.resource_type}]
         return iter(nodes)
 
@@ -291,6 +300,10 @@ class Runtime:
         self._prepare_packages()
         return frozenset(info.base_dir for info in self._packages.values())
 
+    def opaque_modules(self) -> list[OpaqueModule]:
+        """Return the modules that must be imported to know what they hold, as far as sections were scanned."""
+        return self._unscanned.modules()
+
     def register_package(self, info: PackageInfo) -> None:
         """Enter a package; the first one becomes the default namespace.
 
@@ -344,6 +357,7 @@ class Runtime:
         with self._lock:
             self._discover = None
             self._discovery_done = False
+            self.project_dir = None
             self._clear()
         release_homes(self)
 
