@@ -239,7 +239,8 @@ async def _aobserved(
             last = _checked(tactic, chunk)
             yield last
     except BaseException as error:
-        call.context.cancel()
+        if isinstance(error, asyncio.CancelledError):
+            call.context.cancel()
         call.fail(error)
         await _aclose(source)
         raise

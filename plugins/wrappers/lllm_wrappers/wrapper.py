@@ -1,0 +1,84 @@
+"""What all wrappers share: they look like the tactic inside and add one behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from lllm import Tactic, TacticEvent
+from lllm.context import CallContext
+from lllm.names import check_metadata
+
+__all__ = ["Wrapper", "check_wrapped"]
+
+
+def check_wrapped(tactic: object) -> Tactic[Any, Any]:
+    """Return a tactic that can be wrapped.
+
+    Args:
+        tactic: Anything.
+
+    Raises:
+        TypeError: It is not a tactic.
+    """
+    if not isinstance(tactic, Tactic):
+        raise TypeError(
+            f"tactic must be a Tactic, not {type(tactic).__name__}; turn functions and agents into one with "
+            f"lllm.as_tactic()."
+        )
+    return tactic
+
+
+class Wrapper(Tactic[Any, Any], register=False):
+    """A tactic around another one, with its types, refs, examples and capabilities.
+
+    Args:
+        tactic: The tactic inside.
+        kind: Word that names the behaviour; the runtime kind and the end of the default name.
+        name: Name instead of `<inner name>_<kind>`.
+        description: Description instead of the default one.
+        metadata: Metadata of the wrapper.
+    """
+
+    tactic: Tactic[Any, Any]
+
+    def __init__(
+        self,
+        tactic: Tactic[Any, Any],
+        kind: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        inner = check_wrapped(tactic)
+        self.tactic = inner
+        self.runtime_kind = kind
+        self.input_type = inner.input_type
+        self.output_type = inner.output_type
+        super().__init__(
+            name=f"{inner.tactic_name}_{kind}" if name is None else name,
+            description=f"{kind.capitalize()} for {inner.tactic_name}."
+            if description is None
+            else description,
+            package_ref=inner.package_ref,
+            service_ref=inner.service_ref,
+            examples=inner.examples,
+            metadata=check_metadata(metadata),
+        )
+
+    def capabilities(self) -> set[str]:
+        """Return what the wrapper does itself, and streams and events when the tactic inside has them."""
+        return {"run", "arun"} | (self.tactic.capabilities() & {"stream", "events"})
+
+    def _export_input_schema(self) -> dict[str, Any] | None:
+        return self.tactic._export_input_schema()
+
+    def _export_output_schema(self) -> dict[str, Any] | None:
+        return self.tactic._export_output_schema()
+
+    def _inner_events(
+        self, value: Any, context: CallContext | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[TacticEvent]:
+        """Return the inner events; the inner tactic makes them of its chunks when it has none of its own."""
+        return self.tactic.aevents(value, context=context, **kwargs)
