@@ -124,7 +124,9 @@ def _settle(decision: Decision, rivals: Sequence[PluginRecord], settings: Plugin
     if preferred not in {normalise(rival.distribution) for rival in rivals}:
         claimants = " and ".join(describe(record.name, rival.distribution, rival.version) for rival in rivals)
         remedy = f'choose one in .psi/config.toml: [plugins.prefer] "plugin:{record.name}" = "{record.distribution}"'
-        return Decision(record, "conflict", f"two distributions declare this plugin: {claimants}; {remedy}")
+        return Decision(
+            record, "conflict", f"several distributions declare this plugin: {claimants}; {remedy}"
+        )
     if preferred == normalise(record.distribution):
         return decision
     return Decision(record, "disabled", f'[plugins.prefer] "plugin:{record.name}" names {preferred}')

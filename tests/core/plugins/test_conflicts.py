@@ -194,5 +194,5 @@ def test_two_distributions_of_one_plugin_name_are_both_left_out(site: Site) -> N
     manager = site.manager()
     assert manager.runtimes() == {}
     assert {info.state for info in manager.plugins()} == {"conflict"}
-    with pytest.raises(PluginNotFoundError, match="is conflict: two distributions declare this plugin"):
+    with pytest.raises(PluginNotFoundError, match="is conflict: several distributions declare this plugin"):
         manager.runtime("shout")

@@ -106,7 +106,7 @@ def test_two_distributions_with_one_plugin_name_are_a_conflict() -> None:
     found = settle(SHOUT, rival)
     assert [state for state, _ in found.values()] == ["conflict", "conflict"]
     assert found["acme-shout"][1] == (
-        "two distributions declare this plugin: `shout` (acme-shout 1.0) and `shout` (zeta-shout 3.0); "
+        "several distributions declare this plugin: `shout` (acme-shout 1.0) and `shout` (zeta-shout 3.0); "
         'choose one in .psi/config.toml: [plugins.prefer] "plugin:shout" = "acme-shout"'
     )
 
