@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from threading import Event, Lock, Semaphore, Thread, current_thread
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["drive", "iterate_async", "iterate_in_thread", "run_in_thread", "running_loop"]
+__all__ = ["adrive", "drive", "iterate_async", "iterate_in_thread", "run_in_thread", "running_loop"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -99,6 +99,23 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     except BaseException:
         future.cancel()
         raise
+
+
+async def adrive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the background loop and await its result from whatever loop is running here.
+
+    What is bound to one loop, such as a pool of connections, can so be shared by the callers of many. Context
+    variables are those of the caller; cancelling the caller cancels the coroutine.
+
+    Args:
+        coroutine: What to run.
+
+    Returns:
+        The coroutine's result.
+    """
+    if _background.thread is current_thread():
+        return await coroutine
+    return await asyncio.wrap_future(_submit(coroutine, copy_context()))
 
 
 def _submit(coroutine: Coroutine[Any, Any, T], context: Context) -> Future[T]:
