@@ -1,31 +1,38 @@
 """Tactics around tactics: proxy, sandbox, retry, fallback, cache and limit.
 
 Each looks like the tactic inside, with its types, streams and sessions, and they can be put around each other.
+Importing `lllm_wrappers.plugin` imports this package first, so the names are resolved on first use.
 """
 
-from lllm_wrappers.cache import CacheTactic, cache
-from lllm_wrappers.fallback import FallbackTactic, fallback
-from lllm_wrappers.limit import LimitTactic, limit
-from lllm_wrappers.proxy import NONE, ErrorHook, ProxyTactic, RecordSink, ValueHook, proxy_tactic
-from lllm_wrappers.records import InMemoryProxyLog, ProxyRecord
-from lllm_wrappers.retry import RetryTactic, retry
-from lllm_wrappers.sandbox import (
-    SandboxedTactic,
-    SandboxError,
-    SandboxLimitError,
-    SandboxPolicy,
-    SandboxTimeoutError,
-    sandbox_tactic,
-)
-from lllm_wrappers.wrapper import Wrapper
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lllm_wrappers.caching import CacheTactic, cache
+    from lllm_wrappers.falling_back import FallbackTactic, fallback
+    from lllm_wrappers.limiting import LimitTactic, limit
+    from lllm_wrappers.proxy import NONE, ErrorHook, ProxyTactic, RecordSink, ValueHook, proxy_tactic
+    from lllm_wrappers.records import InMemoryProxyLog, ProxyRecord
+    from lllm_wrappers.retrying import RetryTactic, retry
+    from lllm_wrappers.sandbox import (
+        SandboxedTactic,
+        SandboxError,
+        SandboxLimitError,
+        SandboxPolicy,
+        SandboxTimeoutError,
+        sandbox_tactic,
+    )
+    from lllm_wrappers.wrapper import Wrapper
 
 __all__ = [
-    "NONE",
     "CacheTactic",
     "ErrorHook",
     "FallbackTactic",
     "InMemoryProxyLog",
     "LimitTactic",
+    "NONE",
     "ProxyRecord",
     "ProxyTactic",
     "RecordSink",
@@ -44,3 +51,39 @@ __all__ = [
     "retry",
     "sandbox_tactic",
 ]
+
+_MODULES = {
+    "CacheTactic": "caching",
+    "ErrorHook": "proxy",
+    "FallbackTactic": "falling_back",
+    "InMemoryProxyLog": "records",
+    "LimitTactic": "limiting",
+    "NONE": "proxy",
+    "ProxyRecord": "records",
+    "ProxyTactic": "proxy",
+    "RecordSink": "proxy",
+    "RetryTactic": "retrying",
+    "SandboxError": "sandbox",
+    "SandboxLimitError": "sandbox",
+    "SandboxPolicy": "sandbox",
+    "SandboxTimeoutError": "sandbox",
+    "SandboxedTactic": "sandbox",
+    "ValueHook": "proxy",
+    "Wrapper": "wrapper",
+    "cache": "caching",
+    "fallback": "falling_back",
+    "limit": "limiting",
+    "proxy_tactic": "proxy",
+    "retry": "retrying",
+    "sandbox_tactic": "sandbox",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
