@@ -17,10 +17,12 @@ __all__ = [
     "Backend",
     "DuplicateId",
     "Reader",
+    "Reads",
     "RemovedRow",
     "SubscriptionRow",
     "WaitingRow",
     "Writer",
+    "Writes",
 ]
 
 T = TypeVar("T")
@@ -247,6 +249,20 @@ class Writer(Reader, Protocol):
 
     def put_retention(self, channel: str, doc: str | None) -> None:
         """Replace the retention of a channel; None deletes it."""
+
+
+class Reads(Protocol):
+    """Something that runs work on one consistent state, as `Backend.read` does."""
+
+    def __call__(self, work: Callable[[Reader], T]) -> T:
+        """Run `work` and return its result."""
+
+
+class Writes(Protocol):
+    """Something that runs work in a durable transaction, as `Backend.write` does."""
+
+    def __call__(self, work: Callable[[Writer], T]) -> T:
+        """Run `work` and return its result."""
 
 
 class Backend(Protocol):

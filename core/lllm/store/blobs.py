@@ -25,7 +25,7 @@ class Blob(NamedTuple):
 class Blobs(Protocol):
     """Immutable contents by their hash. Equal contents are stored once."""
 
-    def write(self, chunks: Iterable[bytes], *, sha256: str | None = None) -> Blob:
+    def write(self, chunks: Iterable[bytes | memoryview], *, sha256: str | None = None) -> Blob:
         """Store content durably and return what it became.
 
         Args:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lllm.errors import InvalidPayloadError
 from lllm.store.encoding import json_form, plain_text
-from lllm.store.inputs import known_fields, object_of, seconds, validated, whole_number
+from lllm.store.inputs import UNSET, known_fields, object_of, seconds, validated, whole_number
 from lllm.store.models import Artifact, Channel, Snapshot, Subscription
 from lllm.store.names import require_segment, require_segments, require_token
 
@@ -19,6 +19,7 @@ __all__ = [
     "kind_filter",
     "snapshot_record",
     "subscription_record",
+    "subscription_settings",
 ]
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -118,13 +119,56 @@ def subscription_record(
     kind_filter(subscription.filters)
     subscription.filters = json_form(subscription.filters)
     subscription.metadata = json_form(subscription.metadata)
-    if lease_seconds is not None:
-        subscription.lease_seconds = seconds(lease_seconds, "lease_seconds", positive=True)
-    if max_deliveries is not None:
-        subscription.max_deliveries = whole_number(max_deliveries, "max_deliveries", least=1)
-    if dead_letter is not None:
-        subscription.dead_letter = require_segment(dead_letter, "subscription.dead_letter")
+    subscription.lease_seconds = _lease_seconds(lease_seconds)
+    subscription.max_deliveries = _max_deliveries(max_deliveries)
+    subscription.dead_letter = _dead_letter(dead_letter)
     return subscription
+
+
+def subscription_settings(
+    *,
+    batch_size: object,
+    metadata: object,
+    lease_seconds: object,
+    max_deliveries: object,
+    dead_letter: object,
+) -> dict[str, Any]:
+    """Check the settings that `update_subscription` changes and return those that were given.
+
+    Args:
+        batch_size: Positive integer or UNSET.
+        metadata: Mapping, None or UNSET.
+        lease_seconds: Positive seconds, None or UNSET.
+        max_deliveries: Positive integer, None or UNSET.
+        dead_letter: Name of a channel, None or UNSET.
+
+    Raises:
+        InvalidPayloadError: A setting is malformed.
+    """
+    settings: dict[str, Any] = {}
+    if batch_size is not UNSET:
+        settings["batch_size"] = whole_number(batch_size, "batch_size", least=1)
+    if metadata is not UNSET:
+        settings["metadata"] = json_form(object_of(metadata, "subscription.metadata"))
+    if lease_seconds is not UNSET:
+        settings["lease_seconds"] = _lease_seconds(lease_seconds)
+    if max_deliveries is not UNSET:
+        settings["max_deliveries"] = _max_deliveries(max_deliveries)
+    if dead_letter is not UNSET:
+        settings["dead_letter"] = _dead_letter(dead_letter)
+    return settings
+
+
+def _lease_seconds(value: object) -> float | None:
+    return None if value is None else seconds(value, "lease_seconds", positive=True)
+
+
+def _max_deliveries(value: object) -> int | None:
+    return None if value is None else whole_number(value, "max_deliveries", least=1)
+
+
+def _dead_letter(value: object) -> str | None:
+    return None if value is None else require_segment(value, "subscription.dead_letter")
 
 
 def kind_filter(filters: Mapping[Any, Any]) -> str | None:

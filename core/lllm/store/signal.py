@@ -17,6 +17,7 @@ POLL_SECONDS = 0.05
 T = TypeVar("T")
 
 _signals: WeakSet[Signal] = WeakSet()
+_registered: list[bool] = []
 
 
 class Signal:
@@ -24,8 +25,9 @@ class Signal:
 
     def __init__(self) -> None:
         self.renew()
-        if not _signals:
-            _register()
+        if not _registered:
+            os.register_at_fork(after_in_child=_renew_all)
+            _registered.append(True)
         _signals.add(self)
 
     def renew(self) -> None:
@@ -82,15 +84,6 @@ def wait_for(
                 break
 
 
-def _register() -> None:
-    if not _registered:
-        os.register_at_fork(after_in_child=_renew_all)
-        _registered.append(True)
-
-
 def _renew_all() -> None:
     for signal in list(_signals):
         signal.renew()
-
-
-_registered: list[bool] = []

@@ -15,7 +15,7 @@ from lllm.store.models import Event, Subscription
 from lllm.store.reports import Delivery
 from lllm.store.rows import EventRow, events_of
 
-__all__ = ["DEFAULT_LEASE_SECONDS", "MAX_IN_FLIGHT", "extend", "is_ready", "lease", "pull", "release"]
+__all__ = ["DEFAULT_LEASE_SECONDS", "MAX_IN_FLIGHT", "extend", "lease", "pull", "readiness", "release"]
 
 DEFAULT_LEASE_SECONDS = 30.0
 MAX_IN_FLIGHT = 10_000
@@ -136,7 +136,7 @@ def release(tx: Writer, tokens: Sequence[str], *, now: float) -> int:
     return count
 
 
-def is_ready(tx: Reader, subscription_id: str, now: float) -> bool:
+def readiness(tx: Reader, subscription_id: str, now: float) -> tuple[bool, float | None]:
     """Tell whether a lease would return something, without writing.
 
     Args:
@@ -144,15 +144,18 @@ def is_ready(tx: Reader, subscription_id: str, now: float) -> bool:
         subscription_id: Id of the subscription.
         now: The clock, in unix seconds.
 
+    Returns:
+        Whether it would, and in how many seconds a lease or a delay runs out, None for never.
+
     Raises:
         SubscriptionNotFoundError: There is no such subscription.
     """
     row = require_subscription(tx, subscription_id)
-    if row.waiting and tx.due(row.number, now=now, limit=1):
-        return True
-    if row.waiting >= MAX_IN_FLIGHT:
-        return False
-    return bool(tx.events(row.channel, after=row.handed, kind=row.kind, limit=1))
+    due = tx.next_due(row.number) if row.waiting else None
+    if due is not None and due <= now:
+        return True, None
+    fresh = row.waiting < MAX_IN_FLIGHT and tx.events(row.channel, after=row.handed, kind=row.kind, limit=1)
+    return bool(fresh), None if due is None else due - now
 
 
 def _take(

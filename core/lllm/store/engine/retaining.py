@@ -122,5 +122,4 @@ def _page(tx: Reader, channel: str, *, after: int, through: int) -> list[EventRo
 
 
 def _size(row: EventRow) -> int:
-    body = row[6]
-    return len(body) if isinstance(body, (str, bytes)) else 0
+    return len(row[6])
