@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from argparse import Namespace
-from contextlib import ExitStack
 
 from sssn.cli.output import print_results
 from sssn.cli.parser import Parser, build_parser
@@ -46,12 +45,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: Namespace) -> int:
-    with ExitStack() as stack:
-        if args.needs_store:
-            args.opened = stack.enter_context(open_target(args.store, token_env=args.store_token_env))
-        code = print_results(args.run(args))
-        sys.stdout.flush()
-        return code
+    if args.plain_run is not None:
+        return print_results(args.plain_run(args))
+    with open_target(args.store, token_env=args.store_token_env) as store:
+        return print_results(args.run(store, args))
 
 
 def _text(error: Exception) -> str:

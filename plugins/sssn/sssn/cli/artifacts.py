@@ -10,10 +10,13 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sssn.cli.inputs import STDIN, given, json_object, open_input
 from sssn.cli.parser import Commands
+
+if TYPE_CHECKING:
+    from lllm.store import Store
 
 __all__ = ["register"]
 
@@ -53,23 +56,23 @@ def register(commands: Commands) -> None:
     read.add_argument("--output", metavar="PATH", help="write the bytes to this file, or to stdout for -")
 
 
-def _artifacts(args: Namespace) -> Iterable[Any]:
-    return args.opened.list_artifacts(channel=args.channel, event_id=args.event_id, limit=args.limit)
+def _artifacts(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.list_artifacts(channel=args.channel, event_id=args.event_id, limit=args.limit)
 
 
-def _write_artifact(args: Namespace) -> Iterable[Any]:
+def _write_artifact(store: Store, args: Namespace) -> Iterable[Any]:
     if (args.data is None) == (args.file is None):
         raise ValueError("write-artifact takes either DATA or --file PATH")
     options = given(args, "channel", "media_type", "event_ids")
     options["metadata"] = json_object(args.metadata, "--metadata")
     if args.file is None and args.data != STDIN:
-        yield args.opened.write_artifact(_decoded(args.data, args.encoding), **options)
+        yield store.write_artifact(_decoded(args.data, args.encoding), **options)
         return
     with open_input(args.file or STDIN) as source:
         if args.encoding == "text":
-            yield args.opened.write_artifact_stream(source, **options)
+            yield store.write_artifact_stream(source, **options)
         else:
-            yield args.opened.write_artifact(_from_base64(b"".join(source.read().split())), **options)
+            yield store.write_artifact(_from_base64(b"".join(source.read().split())), **options)
 
 
 def _decoded(text: str, encoding: str) -> bytes:
@@ -84,17 +87,17 @@ def _from_base64(data: bytes) -> bytes:
         raise ValueError(f"invalid base64 data: {error}") from error
 
 
-def _get_artifact(args: Namespace) -> Iterable[Any]:
-    yield args.opened.get_artifact(args.id)
+def _get_artifact(store: Store, args: Namespace) -> Iterable[Any]:
+    yield store.get_artifact(args.id)
 
 
-def _read_artifact(args: Namespace) -> Iterable[Any]:
+def _read_artifact(store: Store, args: Namespace) -> Iterable[Any]:
     if args.output is not None:
-        with args.opened.open_artifact(args.id) as source, _output(args.output) as sink:
+        with store.open_artifact(args.id) as source, _output(args.output) as sink:
             while chunk := source.read(1 << 20):
                 sink.write(chunk)
         return
-    data = args.opened.read_artifact(args.id)
+    data = store.read_artifact(args.id)
     if args.encoding == "base64":
         yield base64.b64encode(data).decode()
         return

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sssn.cli.inputs import given, json_object
 from sssn.cli.parser import Commands
+
+if TYPE_CHECKING:
+    from lllm.store import Store
 
 __all__ = ["register"]
 
@@ -32,20 +35,20 @@ def register(commands: Commands) -> None:
     delete.add_argument("--force", action="store_true", help="also when it has events or subscriptions")
 
 
-def _channels(args: Namespace) -> Iterable[Any]:
-    return args.opened.list_channels()
+def _channels(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.list_channels()
 
 
-def _get_channel(args: Namespace) -> Iterable[Any]:
-    yield args.opened.get_channel(args.name)
+def _get_channel(store: Store, args: Namespace) -> Iterable[Any]:
+    yield store.get_channel(args.name)
 
 
-def _create_channel(args: Namespace) -> Iterable[Any]:
+def _create_channel(store: Store, args: Namespace) -> Iterable[Any]:
     channel = given(args, "name", "schema", "form", "description")
     channel["metadata"] = json_object(args.metadata, "--metadata")
-    yield args.opened.create_channel(channel)
+    yield store.create_channel(channel)
 
 
-def _delete_channel(args: Namespace) -> Iterable[Any]:
-    args.opened.delete_channel(args.name, force=args.force)
+def _delete_channel(store: Store, args: Namespace) -> Iterable[Any]:
+    store.delete_channel(args.name, force=args.force)
     return ()

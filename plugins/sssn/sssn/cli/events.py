@@ -84,7 +84,7 @@ def _fields(args: Namespace) -> dict[str, Any]:
     return fields
 
 
-def _append(args: Namespace) -> Iterable[Any]:
+def _append(store: Store, args: Namespace) -> Iterable[Any]:
     text = read_text(args.payload, "event payload")
     event = {
         "channel": args.channel,
@@ -92,15 +92,15 @@ def _append(args: Namespace) -> Iterable[Any]:
         **_fields(args),
         **given(args, "id", "timestamp", "parent_ids"),
     }
-    yield args.opened.append_event(event)
+    yield store.append_event(event)
 
 
-def _append_batch(args: Namespace) -> Iterator[Any]:
+def _append_batch(store: Store, args: Namespace) -> Iterator[Any]:
     fields = _fields(args)
     lines = ((number, line) for number, line in enumerate(sys.stdin.buffer, 1) if line.strip())
     while batch := list(itertools.islice(lines, BATCH_LINES)):
         events = [_line_event(number, line, args, fields) for number, line in batch]
-        yield from _append_events(args.opened, events, [number for number, _ in batch])
+        yield from _append_events(store, events, [number for number, _ in batch])
 
 
 def _line_event(number: int, line: bytes, args: Namespace, fields: dict[str, Any]) -> dict[str, Any]:
@@ -127,20 +127,16 @@ def _append_events(store: Store, events: list[dict[str, Any]], numbers: list[int
         raise ValueError(f"line {numbers[int(match[1])]}: {match[2]}") from error
 
 
-def _query_events(args: Namespace) -> Iterable[Any]:
-    return args.opened.query_events(
-        args.channel, after_cursor=args.after_cursor, limit=args.limit, kind=args.kind
-    )
+def _query_events(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.query_events(args.channel, after_cursor=args.after_cursor, limit=args.limit, kind=args.kind)
 
 
-def _get_event(args: Namespace) -> Iterable[Any]:
-    yield args.opened.get_event(args.id)
+def _get_event(store: Store, args: Namespace) -> Iterable[Any]:
+    yield store.get_event(args.id)
 
 
-def _tail(args: Namespace) -> Iterable[Any]:
+def _tail(store: Store, args: Namespace) -> Iterable[Any]:
     if args.limit is not None and args.limit < 1:
         raise ValueError("limit must be greater than 0.")
-    events = args.opened.tail(
-        args.channel, after_cursor=args.after_cursor, kind=args.kind, timeout=args.timeout
-    )
+    events = store.tail(args.channel, after_cursor=args.after_cursor, kind=args.kind, timeout=args.timeout)
     return itertools.islice(events, args.limit)

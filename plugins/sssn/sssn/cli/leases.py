@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sssn.cli.inputs import given
 from sssn.cli.parser import Commands
+
+if TYPE_CHECKING:
+    from lllm.store import Store
 
 __all__ = ["register"]
 
@@ -40,21 +43,21 @@ def register(commands: Commands) -> None:
     )
 
 
-def _lease(args: Namespace) -> Iterable[Any]:
-    return args.opened.lease(args.id, **given(args, "limit", "lease_seconds", "consumer", "wait"))
+def _lease(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.lease(args.id, **given(args, "limit", "lease_seconds", "consumer", "wait"))
 
 
-def _ack(args: Namespace) -> Iterable[Any]:
-    yield {"count": args.opened.ack(args.tokens)}
+def _ack(store: Store, args: Namespace) -> Iterable[Any]:
+    yield {"count": store.ack(args.tokens)}
 
 
-def _nack(args: Namespace) -> Iterable[Any]:
-    yield {"count": args.opened.nack(args.tokens, **given(args, "delay", "error"))}
+def _nack(store: Store, args: Namespace) -> Iterable[Any]:
+    yield {"count": store.nack(args.tokens, **given(args, "delay", "error"))}
 
 
-def _reject(args: Namespace) -> Iterable[Any]:
-    yield {"count": args.opened.reject(args.tokens, **given(args, "error"))}
+def _reject(store: Store, args: Namespace) -> Iterable[Any]:
+    yield {"count": store.reject(args.tokens, **given(args, "error"))}
 
 
-def _extend(args: Namespace) -> Iterable[Any]:
-    return args.opened.extend(args.tokens, seconds=args.seconds)
+def _extend(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.extend(args.tokens, seconds=args.seconds)

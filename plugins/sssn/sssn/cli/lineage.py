@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sssn.cli.output import choose_format
 from sssn.cli.parser import Commands
 
 if TYPE_CHECKING:
-    pass
+    from lllm.store import Event, Store
 
 __all__ = ["register"]
 
@@ -42,8 +42,8 @@ def register(commands: Commands) -> None:
     children.add_argument("--limit", type=int, metavar="N", help="at most N events (default: all)")
 
 
-def _trace(args: Namespace) -> Iterable[Any]:
-    events = _trace_events(args.opened, args.correlation_id, args.limit)
+def _trace(store: Store, args: Namespace) -> Iterable[Any]:
+    events = _trace_events(store, args.correlation_id, args.limit)
     chosen = choose_format(args.format, "text")
     if chosen == "json":
         return events
@@ -63,5 +63,30 @@ def _trace(args: Namespace) -> Iterable[Any]:
     return draw_svg(lineage, label=f"Lineage of {args.correlation_id}")
 
 
-def _parents(args: Namespace) -> Iterable[Any]:
-    return args.opened.parents(args.id)
+def _parents(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.parents(args.id)
+
+
+def _children(store: Store, args: Namespace) -> Iterable[Any]:
+    return _pages(store.children, args.id, args.limit)
+
+
+def _trace_events(store: Store, correlation_id: str, limit: int | None) -> Iterator[Event]:
+    return _pages(store.trace, correlation_id, limit)
+
+
+def _pages(fetch: Callable[..., tuple[Event, ...]], name: str, limit: int | None) -> Iterator[Event]:
+    """Yield the events of all pages, at most `limit`; the first page is fetched before anything is printed."""
+    if limit is not None and limit < 1:
+        raise ValueError("limit must be greater than 0.")
+    from lllm.store import page_token
+
+    after: int | str = 0
+    while limit is None or limit > 0:
+        size = PAGE if limit is None else min(PAGE, limit)
+        events = fetch(name, limit=size, after=after)
+        yield from events
+        if len(events) < size:
+            return
+        after = page_token(events[-1])
+        limit = None if limit is None else limit - size

@@ -6,13 +6,20 @@ import argparse
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lllm._version import __version__
 
-__all__ = ["Commands", "Parser", "Run", "build_parser"]
+if TYPE_CHECKING:
+    from lllm.store import Store
 
-Run = Callable[[Namespace], Iterable[Any]]
+__all__ = ["Commands", "Parser", "PlainRun", "Run", "build_parser"]
+
+Run = Callable[["Store", Namespace], Iterable[Any]]
+"""Runs a command on the open store; yields what is printed, a line each."""
+
+PlainRun = Callable[[Namespace], Iterable[Any]]
+"""Runs a command that opens its stores itself."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,17 +47,29 @@ class Commands:
             title="commands", dest="command", metavar="COMMAND", required=True, parser_class=Parser
         )
 
-    def add(self, name: str, run: Run, summary: str, *, needs_store: bool = True) -> Parser:
-        """Add a subcommand and return its parser, for its arguments.
+    def add(self, name: str, run: Run, summary: str) -> Parser:
+        """Add a command that works on the store of `--store` and return its parser, for its arguments.
 
         Args:
             name: Name of the command.
-            run: Takes the parsed arguments and yields what is printed, one line each.
+            run: Takes the open store and the parsed arguments.
             summary: One sentence for the help.
-            needs_store: Open `--store` before the command runs and pass it as `args.opened`.
         """
-        parser = self._group.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        parser.set_defaults(run=run, parser=parser, needs_store=needs_store)
+        return self._add(name, summary, run=run, plain_run=None)
+
+    def add_plain(self, name: str, run: PlainRun, summary: str) -> Parser:
+        """Add a command that opens its stores itself and return its parser, for its arguments.
+
+        Args:
+            name: Name of the command.
+            run: Takes the parsed arguments.
+            summary: One sentence for the help.
+        """
+        return self._add(name, summary, run=None, plain_run=run)
+
+    def _add(self, name: str, summary: str, **defaults: Any) -> Parser:
+        parser: Parser = self._group.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        parser.set_defaults(parser=parser, **defaults)
         return parser
 
 

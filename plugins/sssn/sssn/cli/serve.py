@@ -24,7 +24,7 @@ def register(commands: Commands) -> None:
     Args:
         commands: Where they are collected.
     """
-    serve = commands.add("serve", _serve, "Serve the store over HTTP.", needs_store=False)
+    serve = commands.add_plain("serve", _serve, "Serve the store over HTTP.")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", default="7700", help="port to listen on, 1 to 65535 (default: 7700)")
     serve.add_argument("--log-level", default="info", metavar="LEVEL", help="default: info")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sssn.cli.inputs import given, json_object, json_value, read_text
 from sssn.cli.parser import Commands
+
+if TYPE_CHECKING:
+    from lllm.store import Store
 
 __all__ = ["register"]
 
@@ -40,24 +43,24 @@ def register(commands: Commands) -> None:
     )
 
 
-def _snapshots(args: Namespace) -> Iterable[Any]:
-    return args.opened.list_snapshots(args.channel)
+def _snapshots(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.list_snapshots(args.channel)
 
 
-def _put_snapshot(args: Namespace) -> Iterable[Any]:
+def _put_snapshot(store: Store, args: Namespace) -> Iterable[Any]:
     text = read_text(args.value, "snapshot value")
     snapshot = {
         "value": json_value(text, "snapshot value"),
         "metadata": json_object(args.metadata, "--metadata"),
         **given(args, "name", "channel", "schema", "source_event_id", "timestamp"),
     }
-    yield args.opened.put_snapshot(snapshot, expected_revision=args.expected_revision)
+    yield store.put_snapshot(snapshot, expected_revision=args.expected_revision)
 
 
-def _get_snapshot(args: Namespace) -> Iterable[Any]:
-    yield args.opened.get_snapshot(args.name)
+def _get_snapshot(store: Store, args: Namespace) -> Iterable[Any]:
+    yield store.get_snapshot(args.name)
 
 
-def _delete_snapshot(args: Namespace) -> Iterable[Any]:
-    args.opened.delete_snapshot(args.name, expected_revision=args.expected_revision)
+def _delete_snapshot(store: Store, args: Namespace) -> Iterable[Any]:
+    store.delete_snapshot(args.name, expected_revision=args.expected_revision)
     return ()

@@ -11,7 +11,7 @@ from sssn.cli.output import choose_format, table
 from sssn.cli.parser import Commands
 
 if TYPE_CHECKING:
-    from lllm.store import SubscriptionLag
+    from lllm.store import Store, SubscriptionLag
 
 __all__ = ["register"]
 
@@ -76,12 +76,12 @@ def _register_create(commands: Commands) -> None:
     create.add_argument("--dead-letter", metavar="CHANNEL", help="channel for events given up")
 
 
-def _subscriptions(args: Namespace) -> Iterable[Any]:
-    return args.opened.list_subscriptions(args.channel)
+def _subscriptions(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.list_subscriptions(args.channel)
 
 
-def _create_subscription(args: Namespace) -> Iterable[Any]:
-    yield args.opened.create_subscription(
+def _create_subscription(store: Store, args: Namespace) -> Iterable[Any]:
+    yield store.create_subscription(
         args.channel,
         subscription_id=args.id,
         filters=None if args.kind is None else {"kind": args.kind},
@@ -99,26 +99,26 @@ def _start(text: str | None) -> str | int:
         raise ValueError(f"--start must be beginning, end or a cursor: {text!r}") from None
 
 
-def _get_subscription(args: Namespace) -> Iterable[Any]:
-    yield args.opened.get_subscription(args.id)
+def _get_subscription(store: Store, args: Namespace) -> Iterable[Any]:
+    yield store.get_subscription(args.id)
 
 
-def _pull_subscription(args: Namespace) -> Iterable[Any]:
-    return args.opened.pull_subscription(args.id, limit=args.limit)
+def _pull_subscription(store: Store, args: Namespace) -> Iterable[Any]:
+    return store.pull_subscription(args.id, limit=args.limit)
 
 
-def _delete_subscription(args: Namespace) -> Iterable[Any]:
-    args.opened.delete_subscription(args.id)
+def _delete_subscription(store: Store, args: Namespace) -> Iterable[Any]:
+    store.delete_subscription(args.id)
     return ()
 
 
-def _seek(args: Namespace) -> Iterable[Any]:
-    yield args.opened.seek(args.id, **given(args, "cursor", "time", "to"))
+def _seek(store: Store, args: Namespace) -> Iterable[Any]:
+    yield store.seek(args.id, **given(args, "cursor", "time", "to"))
 
 
-def _lag(args: Namespace) -> Iterable[Any]:
-    ids = args.ids or [subscription.id for subscription in args.opened.list_subscriptions()]
-    lags = [args.opened.lag(subscription_id) for subscription_id in ids]
+def _lag(store: Store, args: Namespace) -> Iterable[Any]:
+    ids = args.ids or [subscription.id for subscription in store.list_subscriptions()]
+    lags = [store.lag(subscription_id) for subscription_id in ids]
     if choose_format(args.format, "table") == "json":
         return lags
     return _lag_table(lags) if lags else ()

@@ -25,13 +25,14 @@ def open_target(target: str, *, token_env: str | None = None, create: bool = Fal
         SSSNError: The store cannot be opened.
     """
     from lllm.store import open_store
+    from sssn.locations import is_directory
 
     if not target or target != target.strip():
         raise ValueError("store root must be a non-empty path string")
     options: dict[str, Any] = {}
     if token_env is not None:
         options["token"] = bearer_token(token_env)
-    if not create and _is_directory(target):
+    if not create and is_directory(target):
         options["create"] = False
     return open_store(target, **options)
 
@@ -49,13 +50,3 @@ def bearer_token(variable: str) -> str:
     if not token:
         raise ValueError(f"environment variable `{variable}` holds no token; set it to the bearer token")
     return token
-
-
-def _is_directory(target: str) -> bool:
-    scheme, colon, _ = target.partition(":")
-    if not colon or "/" in scheme:
-        return True
-    from lllm.plugins import manager
-
-    specs = manager().stores().values()
-    return any(spec.markers for spec in specs if scheme.lower() in spec.schemes)

@@ -1,0 +1,149 @@
+"""Pooled httpx clients, made at the first request. The only module that touches httpx."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lllm.refs import check_http_url
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["AsyncPool", "Pool", "check_base_url", "connection_errors", "request_headers"]
+
+# Shorter than the five seconds after which uvicorn closes an idle connection: a request must not meet that.
+KEEPALIVE_SECONDS = 3.0
+
+
+def check_base_url(value: object) -> str:
+    """Return the base URL of a server without its trailing slash.
+
+    Args:
+        value: An absolute HTTP(S) URL, a str.
+
+    Raises:
+        ValueError: It is not such a URL; the text starts with `base_url`.
+    """
+    text = value.rstrip("/") if isinstance(value, str) else value
+    return check_http_url(text, "base_url")
+
+
+def request_headers(token: str | None, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the headers that go with every request.
+
+    Args:
+        token: Bearer token, or None.
+        headers: Further headers; one named Authorization gives way to the token.
+    """
+    merged = dict(headers or {})
+    if token is not None:
+        merged = {name: value for name, value in merged.items() if name.lower() != "authorization"}
+        merged["Authorization"] = f"Bearer {token}"
+    return merged
+
+
+def connection_errors() -> tuple[type[Exception], type[Exception], type[Exception]]:
+    """Return httpx's errors for: the server was not reached, it was too slow, any failed request."""
+    import httpx
+
+    return httpx.ConnectError, httpx.TimeoutException, httpx.RequestError
+
+
+def _options(base_url: str, timeout: float | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    import httpx
+
+    return {
+        "timeout": timeout,
+        "headers": dict(headers),
+        "limits": httpx.Limits(
+            max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_SECONDS
+        ),
+        # Loading the certificates takes longer than a request; without TLS nobody needs them.
+        "verify": not base_url.lower().startswith("http://"),
+    }
+
+
+class Pool:
+    """One keep-alive client, shared by threads and made anew after a fork.
+
+    Args:
+        base_url: URL that paths are appended to.
+        timeout: Longest wait for the server, in seconds; None waits for ever.
+        transport: An httpx transport to use instead of the network.
+        headers: Headers of every request.
+    """
+
+    def __init__(
+        self, base_url: str, timeout: float | None, transport: Any, headers: Mapping[str, str]
+    ) -> None:
+        self._base_url = base_url
+        self._timeout = timeout
+        self._transport = transport
+        self._headers = headers
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._process = 0
+
+    def client(self) -> httpx.Client:
+        """Return the client of this process."""
+        with self._lock:
+            if self._client is None or self._process != os.getpid():
+                import httpx
+
+                options = _options(self._base_url, self._timeout, self._headers)
+                self._client = httpx.Client(transport=self._transport, **options)
+                self._process = os.getpid()
+            return self._client
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+            if client is not None and self._process == os.getpid():
+                client.close()
+
+
+class AsyncPool:
+    """One keep-alive client for each event loop that uses it.
+
+    Args:
+        base_url: URL that paths are appended to.
+        timeout: Longest wait for the server, in seconds; None waits for ever.
+        transport: An httpx transport to use instead of the network.
+        headers: Headers of every request.
+    """
+
+    def __init__(
+        self, base_url: str, timeout: float | None, transport: Any, headers: Mapping[str, str]
+    ) -> None:
+        self._base_url = base_url
+        self._timeout = timeout
+        self._transport = transport
+        self._headers = headers
+        self._clients: dict[int, tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]] = {}
+
+    def client(self) -> httpx.AsyncClient:
+        """Return the client of the running event loop: connections belong to the loop that opened them."""
+        loop = asyncio.get_running_loop()
+        for key, (other, _) in list(self._clients.items()):
+            if other.is_closed():
+                del self._clients[key]
+        kept = self._clients.get(id(loop))
+        if kept is not None and kept[0] is loop:
+            return kept[1]
+        import httpx
+
+        options = _options(self._base_url, self._timeout, self._headers)
+        client = httpx.AsyncClient(transport=self._transport, **options)
+        self._clients[id(loop)] = (loop, client)
+        return client
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop; the next request opens new ones."""
+        kept = self._clients.pop(id(asyncio.get_running_loop()), None)
+        if kept is not None:
+            await kept[1].aclose()
