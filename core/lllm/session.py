@@ -6,6 +6,7 @@ functions and services on other machines.
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isfinite
@@ -14,7 +15,7 @@ from time import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lllm.calls import active_call
 
@@ -31,6 +32,18 @@ __all__ = [
 ]
 
 _LAZY = ConfigDict(defer_build=True)
+
+# One lock for all sessions: it is held for an append or for reading a list, and sessions stay copyable without it.
+_lock = Lock()
+
+
+def _renew_lock() -> None:
+    """In a forked child nobody releases what another thread of the parent held."""
+    global _lock  # noqa: PLW0603
+    _lock = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 class InvokeCost(BaseModel):
@@ -308,8 +321,7 @@ class AgentCallSession(BaseModel):
 
     def success(self, message: Any) -> None:
         """End with the final message."""
-        self.state = "success"
-        self.delivery = message
+        self.__dict__.update(state="success", delivery=message)
 
     def failure(self, error: object = None) -> None:
         """End without a message.
@@ -325,17 +337,25 @@ class AgentCallSession(BaseModel):
 def _trace_of(result: Any) -> InvokeTrace:
     message = getattr(result, "message", None)
     priced = message is None or bool(getattr(message, "priced", False))
-    return InvokeTrace.model_construct(
-        model=getattr(message, "model", None),
-        model_args=dict(getattr(result, "model_args", None) or {}),
-        execution_errors=[str(error) for error in getattr(result, "execution_errors", ())],
-        message=message,
-        cost=getattr(result, "cost", None) or InvokeCost(),
-        calls=1,
-        unpriced=0 if priced else 1,
-        metadata={},
-        raw_response=getattr(result, "raw_response", None),
-    )
+    fields = {
+        "model": getattr(message, "model", None),
+        "model_args": dict(getattr(result, "model_args", None) or {}),
+        "execution_errors": [str(error) for error in getattr(result, "execution_errors", ())],
+        "message": message,
+        "cost": getattr(result, "cost", None) or InvokeCost(),
+        "calls": 1,
+        "unpriced": 0 if priced else 1,
+        "metadata": {},
+        "raw_response": getattr(result, "raw_response", None),
+    }
+    # Every reply of every model passes here, and its parts are valid already: `model_construct` takes longer.
+    trace = InvokeTrace.__new__(InvokeTrace)
+    set_field = object.__setattr__
+    set_field(trace, "__dict__", fields)
+    set_field(trace, "__pydantic_fields_set__", set(fields))
+    set_field(trace, "__pydantic_extra__", None)
+    set_field(trace, "__pydantic_private__", None)
+    return trace
 
 
 def _total(costs: Iterable[InvokeCost]) -> InvokeCost:
@@ -389,8 +409,6 @@ class TacticCallSession(BaseModel):
     started_at: float | None = None
     ended_at: float | None = None
     duration_ms: float | None = None
-
-    _lock: Lock = PrivateAttr(default_factory=Lock)
 
     @classmethod
     def of_call(cls, call: Call) -> Self:
@@ -461,7 +479,7 @@ class TacticCallSession(BaseModel):
             name: Name of the agent, or of whatever used a model.
             session: What it did.
         """
-        with self._lock:
+        with _lock:
             self.agent_sessions.setdefault(name, []).append(session)
 
     def record_sub_tactic_call(self, name: str, session: TacticCallSession) -> None:
@@ -471,7 +489,7 @@ class TacticCallSession(BaseModel):
             name: The attribute under which the tactic was reached, or its name.
             session: The child's session, running or ended.
         """
-        with self._lock:
+        with _lock:
             self.sub_tactic_sessions.setdefault(name, []).append(session)
 
     def success(self, result: Any, *, duration_ms: float | None = None) -> None:
@@ -481,11 +499,8 @@ class TacticCallSession(BaseModel):
             result: The output.
             duration_ms: Milliseconds the call took.
         """
-        with self._lock:
-            self.state = "success"
-            self.delivery = result
-            self.ended_at = time()
-            self.duration_ms = duration_ms
+        with _lock:
+            self.__dict__.update(state="success", delivery=result, ended_at=time(), duration_ms=duration_ms)
 
     def failure(self, error: BaseException | str | None = None, *, duration_ms: float | None = None) -> None:
         """End without a result.
@@ -494,7 +509,7 @@ class TacticCallSession(BaseModel):
             error: The exception, or its text.
             duration_ms: Milliseconds the call took.
         """
-        with self._lock:
+        with _lock:
             self.state = "failure"
             self.ended_at = time()
             self.duration_ms = duration_ms
@@ -557,11 +572,11 @@ class TacticCallSession(BaseModel):
             yield from child._costs()
 
     def _own_agents(self) -> list[AgentCallSession]:
-        with self._lock:
+        with _lock:
             return [session for sessions in self.agent_sessions.values() for session in sessions]
 
     def _children(self) -> list[TacticCallSession]:
-        with self._lock:
+        with _lock:
             return [session for sessions in self.sub_tactic_sessions.values() for session in sessions]
 
     def _sum_traces(self, count: Callable[[InvokeTrace], int]) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import urandom
 from typing import Any, Self
-from uuid import uuid4
 
 __all__ = ["DialogTreeNode"]
 
 
 def _new_id() -> str:
-    return uuid4().hex
+    return urandom(16).hex()
 
 
 @dataclass(slots=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -60,14 +61,15 @@ class LiteLLMInvoker(BaseInvoker):
     ) -> InvokeResult:
         """Ask the model and wait for its reply."""
         arguments = self._arguments(dialog, model, model_args)
-        try:
-            if stream_handler is None:
+        if stream_handler is None:
+            with self._invoker_errors():
                 response = self._litellm.completion(**arguments)
-            else:
-                chunks = self._litellm.completion(**arguments, **_STREAMED)
-                response = self._whole(list(_handed_over(chunks, stream_handler)), arguments)
-        except Exception as error:
-            raise self._as_invoker_error(error) from None
+        else:
+            taken = []
+            for chunk in self._chunks(arguments):
+                stream_handler.handle_chunk(_text_of(chunk), chunk)
+                taken.append(chunk)
+            response = self._litellm.stream_chunk_builder(taken, messages=arguments["messages"])
         return self._result(response, dialog, model_args, parser_args, responder, api_type)
 
     async def acall(
@@ -83,15 +85,15 @@ class LiteLLMInvoker(BaseInvoker):
     ) -> InvokeResult:
         """Ask the model and await its reply."""
         arguments = self._arguments(dialog, model, model_args)
-        try:
-            if stream_handler is None:
+        if stream_handler is None:
+            with self._invoker_errors():
                 response = await self._litellm.acompletion(**arguments)
-            else:
-                chunks = await self._litellm.acompletion(**arguments, **_STREAMED)
-                taken = [chunk async for chunk in _ahanded_over(chunks, stream_handler)]
-                response = self._whole(taken, arguments)
-        except Exception as error:
-            raise self._as_invoker_error(error) from None
+        else:
+            taken = []
+            async for chunk in self._achunks(arguments):
+                stream_handler.handle_chunk(_text_of(chunk), chunk)
+                taken.append(chunk)
+            response = self._litellm.stream_chunk_builder(taken, messages=arguments["messages"])
         return self._result(response, dialog, model_args, parser_args, responder, api_type)
 
     def _arguments(self, dialog: Dialog, model: Any, model_args: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -118,8 +120,14 @@ class LiteLLMInvoker(BaseInvoker):
         variable = self.config.get("api_key_env")
         return self.config.get("api_key") or (os.environ.get(str(variable)) if variable else None)
 
-    def _whole(self, chunks: list[Any], arguments: Mapping[str, Any]) -> Any:
-        return self._litellm.stream_chunk_builder(chunks, messages=arguments["messages"])
+    def _chunks(self, arguments: Mapping[str, Any]) -> Iterator[Any]:
+        with self._invoker_errors():
+            yield from self._litellm.completion(**arguments, **_STREAMED)
+
+    async def _achunks(self, arguments: Mapping[str, Any]) -> AsyncIterator[Any]:
+        with self._invoker_errors():
+            async for chunk in await self._litellm.acompletion(**arguments, **_STREAMED):
+                yield chunk
 
     def _result(
         self,
@@ -141,28 +149,21 @@ class LiteLLMInvoker(BaseInvoker):
             message=message,
         )
 
-    def _as_invoker_error(self, error: Exception) -> InvokerError:
-        status = getattr(error, "status_code", None)
-        text = str(getattr(error, "message", None) or error)
-        if key := self._key:
-            text = text.replace(key, HIDDEN)
-        known = status if isinstance(status, int) else None
-        return InvokerError(known, mask_secrets(text), retry_after(error))
+    @contextmanager
+    def _invoker_errors(self) -> Iterator[None]:
+        """Turn what litellm raises into `InvokerError`; its own exceptions may repeat the key."""
+        try:
+            yield
+        except Exception as error:
+            status = getattr(error, "status_code", None)
+            text = str(getattr(error, "message", None) or error)
+            if key := self._key:
+                text = text.replace(key, HIDDEN)
+            known = status if isinstance(status, int) else None
+            raise InvokerError(known, mask_secrets(text), retry_after(error)) from None
 
 
 _STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
-
-
-def _handed_over(chunks: Iterator[Any], handler: BaseStreamHandler) -> Iterator[Any]:
-    for chunk in chunks:
-        handler.handle_chunk(_text_of(chunk), chunk)
-        yield chunk
-
-
-async def _ahanded_over(chunks: AsyncIterator[Any], handler: BaseStreamHandler) -> AsyncIterator[Any]:
-    async for chunk in chunks:
-        handler.handle_chunk(_text_of(chunk), chunk)
-        yield chunk
 
 
 def _text_of(chunk: Any) -> str:

@@ -133,9 +133,8 @@ def usage_of(response: Any, prices: Mapping[str, Mapping[str, float]], litellm: 
         litellm: The library, whose price table is asked.
     """
     counted = getattr(response, "usage", None)
-    usage: dict[str, Any] = (
-        dict(counted.model_dump()) if hasattr(counted, "model_dump") else dict(counted or {})
-    )
+    dump = getattr(counted, "model_dump", None)
+    usage: dict[str, Any] = dict(counted or {}) if dump is None else dump()
     own = prices.get(getattr(response, "model", None) or "")
     if own is not None:
         usage["prompt_cost"] = usage.get("prompt_tokens", 0) * float(own.get("input", 0)) / _MILLION

@@ -215,6 +215,8 @@ class Prompt(BaseModel):
         Args:
             functions: The tools to add.
         """
+        if not functions:
+            return self
         declared = self.functions
         added = [function for function in functions if function.name not in declared]
         return self.model_copy(update={"function_list": [*self.function_list, *added]}) if added else self
