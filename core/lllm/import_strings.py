@@ -5,15 +5,13 @@ Plugins name what they contribute with these texts, so that listing a plugin nev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["ImportString", "load_import_string", "parse_import_string"]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportString:
+class ImportString(NamedTuple):
     """A parsed import string.
 
     Args:

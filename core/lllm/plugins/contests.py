@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lllm.errors import PluginConflictError, PluginNotFoundError
 from lllm.plugins.entries import Entry, Kind
@@ -13,8 +12,7 @@ from lllm.plugins.known import install_text
 __all__ = ["Claim", "claim_index", "conflict_text", "missing_error", "scheme_index", "sole_claim"]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One plugin's contribution under one name.
 
     Args:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lllm.plugins.entry_points import parse_entry_points, parse_metadata
@@ -77,8 +76,9 @@ def _mentioning(folder: str, installed: Mapping[str, str]) -> list[tuple[str, by
     """Return the metadata folders whose entry points mention the group, with the bytes of the file."""
     found = []
     for name in installed:
-        data = _read(f"{folder}/{name}/entry_points.txt")
-        if data is not None and _HEADER in data:
+        path = f"{folder}/{name}/entry_points.txt"
+        # Most distributions have no such file, and an exception costs more than asking.
+        if os.access(path, os.F_OK) and (data := _read(path)) is not None and _HEADER in data:
             found.append((name, data))
     return [pair for pair in found if _is_current(folder, pair[0], installed)]
 
@@ -150,14 +150,14 @@ def _build(data: bytes, problem: str | None, blank: PluginRecord) -> Iterator[Pl
     except UnicodeDecodeError as error:
         reason = f"entry_points.txt is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}"
         remedy = f"reinstall it: pip install --force-reinstall {blank.distribution}"
-        yield replace(blank, name=normalise(blank.distribution), problem=f"{reason}; {remedy}")
+        yield blank._replace(name=normalise(blank.distribution), problem=f"{reason}; {remedy}")
         return
     for name, target in dict(entries).items():
         twice = sum(entry == name for entry, _ in entries) > 1
         fault = (
             f"entry_points.txt declares `{name}` twice; the distribution needs a fix" if twice else problem
         )
-        yield replace(blank, name=name, entry_point=target, problem=fault)
+        yield blank._replace(name=name, entry_point=target, problem=fault)
 
 
 def _host_requirements(requirements: Iterable[str]) -> tuple[str, ...]:

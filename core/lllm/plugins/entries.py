@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from lllm.errors import PluginError
 from lllm.plugins.records import PluginInfo, PluginState, describe, normalise, one_line
@@ -14,8 +13,7 @@ __all__ = ["Entry", "Hook", "Kind", "broken_text", "label"]
 Kind: TypeAlias = Literal["runtime", "store", "tactic", "command"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(NamedTuple):
     """One hook implementation of a plugin.
 
     Args:

@@ -108,6 +108,8 @@ class HookTable:
         """
         found = []
         for attribute in dir(plugin):
+            if attribute.startswith("__"):
+                continue
             options = self._pluggy.parse_hookimpl_opts(plugin, attribute)
             if options is None:
                 continue
@@ -236,6 +238,10 @@ class HookTable:
 
 class _Adapter:
     """What is registered with pluggy in place of a plugin: its hooks, each isolated."""
+
+    def __dir__(self) -> list[str]:
+        # pluggy looks at every name, which takes longer for those of `object` than for all the hooks.
+        return list(vars(self))
 
 
 def _has_spec(hook: object) -> bool:

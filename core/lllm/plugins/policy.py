@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lllm.hookspecs import is_plugin_name
 from lllm.import_strings import parse_import_string
@@ -15,8 +15,7 @@ from lllm.plugins.versions import InvalidVersionError
 __all__ = ["Decision", "decide", "unknown_names"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What becomes of one installed plugin.
 
     Args:

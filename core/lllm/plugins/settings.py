@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from lllm.errors import ConfigError
 from lllm.plugins.records import normalise, one_line
@@ -16,8 +16,7 @@ _CONFIG = f".psi{os.sep}config.toml"
 _KINDS = {"claim", "command", "plugin", "runtime", "scheme", "store", "tactic"}
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One name in a list of plugins to disable or to allow.
 
     Args:
@@ -29,8 +28,7 @@ class Choice:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class PluginSettings:
+class PluginSettings(NamedTuple):
     """Everything that the user has decided about plugins.
 
     Args:
@@ -44,7 +42,7 @@ class PluginSettings:
     enabled: bool = True
     disable: tuple[Choice, ...] = ()
     allow: tuple[Choice, ...] | None = None
-    prefer: Mapping[str, str] = field(default_factory=dict)
+    prefer: Mapping[str, str] = MappingProxyType({})
     strict: bool = False
 
 

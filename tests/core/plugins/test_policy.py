@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from lllm.plugins import Choice, PluginRecord, PluginSettings, decide, read_settings
@@ -74,7 +72,7 @@ def test_a_requirement_that_excludes_the_host_is_incompatible(host: str) -> None
 
 def test_an_unreadable_requirement_is_broken() -> None:
     """Nobody guesses what it might have meant."""
-    state, error = settle(replace(SHOUT, requires=("lllm>>1",)))["acme-shout"]
+    state, error = settle(SHOUT._replace(requires=("lllm>>1",)))["acme-shout"]
     assert state == "broken"
     assert error == "its requirement on lllm cannot be read: `>1` is not a version."
 
@@ -82,7 +80,7 @@ def test_an_unreadable_requirement_is_broken() -> None:
 @pytest.mark.parametrize("name", ["Shout", "_shout", "sh out", "", "shöut", "sh/out", "-shout"])
 def test_a_plugin_name_has_one_shape(name: str) -> None:
     """Lower-case letters, digits, `_` and `-`, beginning with a letter or digit."""
-    state, error = settle(replace(SHOUT, name=name))["acme-shout"]
+    state, error = settle(SHOUT._replace(name=name))["acme-shout"]
     assert state == "broken"
     assert error is not None
     assert error.startswith(f"the entry point's name {name!r} is not a plugin name")
@@ -93,7 +91,7 @@ def test_a_plugin_name_has_one_shape(name: str) -> None:
 )
 def test_an_entry_point_names_a_module_or_an_object(target: str) -> None:
     """Anything else is broken before anything is imported."""
-    state, error = settle(replace(SHOUT, entry_point=target))["acme-shout"]
+    state, error = settle(SHOUT._replace(entry_point=target))["acme-shout"]
     assert (state, error) == (
         "broken",
         f"`entry point` must be an import string `package.module or package.module:object`, got {target!r}.",
@@ -102,7 +100,7 @@ def test_an_entry_point_names_a_module_or_an_object(target: str) -> None:
 
 def test_two_distributions_with_one_plugin_name_are_a_conflict() -> None:
     """Neither is loaded; both errors name both and the remedy."""
-    rival = replace(SHOUT, distribution="zeta-shout", version="3.0")
+    rival = SHOUT._replace(distribution="zeta-shout", version="3.0")
     found = settle(SHOUT, rival)
     assert [state for state, _ in found.values()] == ["conflict", "conflict"]
     assert found["acme-shout"][1] == (
@@ -113,7 +111,7 @@ def test_two_distributions_with_one_plugin_name_are_a_conflict() -> None:
 
 def test_the_user_decides_a_conflict_of_plugin_names() -> None:
     """The other one is off and says why."""
-    rival = replace(SHOUT, distribution="zeta-shout")
+    rival = SHOUT._replace(distribution="zeta-shout")
     found = settle(SHOUT, rival, prefer={"plugin:shout": "Zeta_Shout"})
     assert found["zeta-shout"] == ("ready", None)
     assert found["acme-shout"] == ("disabled", '[plugins.prefer] "plugin:shout" names zeta-shout')
@@ -121,15 +119,15 @@ def test_the_user_decides_a_conflict_of_plugin_names() -> None:
 
 def test_preferring_what_is_not_installed_decides_nothing() -> None:
     """The conflict stays open."""
-    rival = replace(SHOUT, distribution="zeta-shout")
+    rival = SHOUT._replace(distribution="zeta-shout")
     assert states(SHOUT, rival, prefer={"plugin:shout": "gone"}) == ["conflict", "conflict"]
 
 
 def test_what_cannot_be_loaded_contends_for_nothing() -> None:
     """A disabled or incompatible plugin of the same name is no conflict."""
-    rival = replace(SHOUT, distribution="zeta-shout", requires=("lllm>=7",))
+    rival = SHOUT._replace(distribution="zeta-shout", requires=("lllm>=7",))
     assert states(SHOUT, rival) == ["ready", "incompatible"]
-    assert states(SHOUT, replace(rival, requires=()), disable=["zeta-shout"]) == ["ready", "disabled"]
+    assert states(SHOUT, rival._replace(requires=()), disable=["zeta-shout"]) == ["ready", "disabled"]
 
 
 def test_names_that_nothing_has_are_found() -> None:
