@@ -78,11 +78,13 @@ class InvokeCost(BaseModel):
                 `prompt_cost`, `completion_cost` and `response_cost`. Whatever is None or absent counts as zero.
         """
         fields: dict[str, Any] = {}
-        _take(_COUNTS, usage, fields, int)
-        _take(_DOLLARS, usage, fields, float)
-        _take(_PROMPT_DETAILS, usage.get("prompt_tokens_details"), fields, int)
-        _take(_COMPLETION_DETAILS, usage.get("completion_tokens_details"), fields, int)
-        if not fields.get("total_tokens"):
+        for name, value in usage.items():
+            if name in _USAGE:
+                _take(_USAGE[name], value, fields)
+            elif name in _DETAILS and isinstance(value, Mapping):
+                for inner, field in _DETAILS[name].items():
+                    _take(field, value.get(inner), fields)
+        if "total_tokens" not in fields:
             fields["total_tokens"] = fields.get("prompt_tokens", 0) + fields.get("completion_tokens", 0)
         return cls(**fields)
 
@@ -107,31 +109,29 @@ class InvokeCost(BaseModel):
 _RATES = {"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"}
 _SUMMED = tuple(name for name in InvokeCost.model_fields if name not in _RATES)
 
-_COUNTS = (
-    ("prompt_tokens", "prompt_tokens"),
-    ("completion_tokens", "completion_tokens"),
-    ("total_tokens", "total_tokens"),
-)
-_DOLLARS = (
-    ("response_cost", "cost"),
-    ("prompt_cost", "prompt_cost"),
-    ("completion_cost", "completion_cost"),
-    *((name, name) for name in sorted(_RATES)),
-)
-_PROMPT_DETAILS = (("cached_tokens", "cached_prompt_tokens"), ("audio_tokens", "audio_prompt_tokens"))
-_COMPLETION_DETAILS = (("reasoning_tokens", "reasoning_tokens"), ("audio_tokens", "audio_completion_tokens"))
+_USAGE = {
+    "prompt_tokens": "prompt_tokens",
+    "completion_tokens": "completion_tokens",
+    "total_tokens": "total_tokens",
+    "prompt_cost": "prompt_cost",
+    "completion_cost": "completion_cost",
+    "response_cost": "cost",
+    **{name: name for name in _RATES},
+}
+_DETAILS = {
+    "prompt_tokens_details": {"cached_tokens": "cached_prompt_tokens", "audio_tokens": "audio_prompt_tokens"},
+    "completion_tokens_details": {
+        "reasoning_tokens": "reasoning_tokens",
+        "audio_tokens": "audio_completion_tokens",
+    },
+}
 
 
-def _take(
-    names: tuple[tuple[str, str], ...], usage: Any, fields: dict[str, Any], kind: type[int] | type[float]
-) -> None:
-    """Copy the numbers that a usage map has; every reply is read this way, so absent ones cost nothing."""
-    if not isinstance(usage, Mapping):
-        return
-    for name, field in names:
-        value = usage.get(name)
-        if value and (number := _finite(value)):
-            fields[field] = kind(number)
+def _take(field: str, value: Any, fields: dict[str, Any]) -> None:
+    """Keep a number of a usage map; what is zero, absent or no number stays at its default."""
+    number = value if type(value) is int else _finite(value)
+    if number:
+        fields[field] = int(number) if field.endswith("_tokens") else number
 
 
 def _finite(value: Any) -> float:

@@ -156,6 +156,8 @@ class MockInvoker(BaseInvoker):
 
 
 def _definite(item: Any, dialog: Dialog, model: Any, model_args: dict[str, Any]) -> _Reply:
+    if isinstance(item, str):
+        return _Reply(text=item)
     if isinstance(item, BaseException) or (isinstance(item, type) and issubclass(item, BaseException)):
         raise item
     if callable(item):
@@ -166,8 +168,6 @@ def _definite(item: Any, dialog: Dialog, model: Any, model_args: dict[str, Any])
         item = [item]
     if isinstance(item, (list, tuple)):
         return _Reply(calls=tuple(_tool_call(call) for call in item))
-    if isinstance(item, str):
-        return _Reply(text=item)
     raise TypeError(
         f"An item of the mock's script must be a text, a list of tool calls, an exception, "
         f"{{'error': text}} or a callable, got {type(item).__name__}."

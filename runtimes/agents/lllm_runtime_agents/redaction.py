@@ -32,6 +32,8 @@ def redact(value: Any) -> Any:
         # Nothing that looks like a key is shorter than 13 characters.
         return mask_secrets(value) if len(value) > 12 else value
     if isinstance(value, Mapping):
+        if not value:
+            return value
         changed = {key: _entry(key, item, value) for key, item in value.items()}
         return value if all(changed[key] is item for key, item in value.items()) else changed
     if isinstance(value, (list, tuple)):
