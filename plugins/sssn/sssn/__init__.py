@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lllm._version import __version__
+from lllm import __version__
 
 if TYPE_CHECKING:
     from lllm.errors import (

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from lllm.bindings import is_portable_path
+from lllm.store.urls import directory_of, scheme_of
 
 __all__ = ["StoreLocation", "is_directory", "leaves_root", "locate"]
 
 HTTP_SCHEMES = ("http", "https")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +33,18 @@ def locate(text: str, root: Path) -> StoreLocation:
     Args:
         text: Directory or store URL; `~` is expanded.
         root: Directory that relative paths start at.
+
+    Raises:
+        StoreURLError: The URL names another host or no directory.
     """
-    scheme, rest = _split(text)
+    scheme = scheme_of(text)
     if scheme is None:
         path = root / Path(text).expanduser()
         return StoreLocation(str(path), path)
     if not _is_directory_scheme(scheme):
         return StoreLocation(text, None)
-    if rest.startswith("//"):
-        return StoreLocation(text, Path(unquote("/" + rest[2:].partition("/")[2])))
-    path = (root / unquote(rest)).absolute()
-    return StoreLocation(f"{scheme}://{quote(str(path))}", path)
+    path = root / directory_of(text)
+    return StoreLocation(f"{scheme}://{quote(str(path.absolute()))}", path)
 
 
 def is_directory(text: str) -> bool:
@@ -53,7 +53,7 @@ def is_directory(text: str) -> bool:
     Args:
         text: Directory or store URL.
     """
-    scheme, _ = _split(text)
+    scheme = scheme_of(text)
     return scheme is None or _is_directory_scheme(scheme)
 
 
@@ -62,16 +62,14 @@ def leaves_root(text: str) -> bool:
 
     Args:
         text: Directory or store URL; URLs of stores that are no directories lead nowhere.
+
+    Raises:
+        StoreURLError: The URL names another host or no directory.
     """
-    scheme, rest = _split(text)
+    scheme = scheme_of(text)
     if scheme is None:
         return not is_portable_path(text)
-    return _is_directory_scheme(scheme) and not is_portable_path(unquote(rest))
-
-
-def _split(text: str) -> tuple[str | None, str]:
-    match = _SCHEME.match(text)
-    return (match[1].lower(), text[match.end() :]) if match else (None, text)
+    return _is_directory_scheme(scheme) and not is_portable_path(directory_of(text))
 
 
 def _is_directory_scheme(scheme: str) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 
 from lllm.errors import InvalidPayloadError
 from lllm.store import Channel, Snapshot, Subscription
-from lllm.store.drafts import Draft
 from lllm.store.encoding import json_form
 from lllm.store.inputs import object_of
 from lllm.store.names import require_segment, require_segments
+from lllm.store.rows import Draft
 
 __all__ = [
     "artifact_body",

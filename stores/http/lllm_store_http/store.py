@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from lllm.errors import EventConflictError, InvalidPayloadError, StoreClosedError, StoreURLError
-from lllm.store import Artifact, Channel, CommitResult, Event, Snapshot, Store, Subscription
-from lllm.store.drafts import Draft, draft_event, draft_events
+from lllm.store import Artifact, AsyncStore, Channel, CommitResult, Event, Snapshot, Store, Subscription
+from lllm.store.drafts import draft_event, draft_events
 from lllm.store.ids import new_id
 from lllm.store.inputs import Deliveries, seconds, tokens_of, whole_number
 from lllm.store.records import channel_record, snapshot_record, subscription_record
+from lllm.store.rows import Draft
 from lllm_store_http import artifact_calls, channel_calls, event_calls, snapshot_calls, subscription_calls
 from lllm_store_http.answers import body_of, store_answer
 from lllm_store_http.artifact_content import chunks_of
@@ -39,8 +40,6 @@ from lllm_store_http.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import httpx
-
-    from lllm.store import AsyncStore
 
 __all__ = ["HTTPStore"]
 
@@ -80,11 +79,13 @@ class HTTPStore(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, S
             raise StoreURLError(str(error)) from error
         self.timeout = timeout
         self._token = token
+        self._transport = transport
         self._faults = Faults(self.base_url, timeout, whole_number(retries, "retries"))
         self._pool = Pool(self.base_url, timeout, transport, request_headers(token, None))
         self._closed = False
         self._uploads = True
         self._additions = False
+        self._aio: AsyncStore | None = None
 
     def __repr__(self) -> str:
         return f"HTTPStore({self.base_url!r})"
@@ -135,12 +136,12 @@ class HTTPStore(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, S
 
     def append_event(self, event: Event | Mapping[str, Any]) -> Event:
         """Append one event, durably; a repeat with the same id and content returns the stored one."""
-        return self._append([draft_event(event)], _append_one)
+        return self._append([draft_event(event)], append_one)
 
     def append_events(self, events: Iterable[Event | Mapping[str, Any]]) -> tuple[Event, ...]:
         """Append events in one durable commit: all of them or none."""
         drafts = draft_events(events)
-        return self._append(drafts, _append_all) if drafts else ()
+        return self._append(drafts, append_all) if drafts else ()
 
     def _append(self, drafts: list[Draft], call: Callable[[list[dict[str, Any]]], Call[T]]) -> T:
         try:
@@ -266,13 +267,34 @@ class HTTPStore(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, S
 
     @property
     def aio(self) -> AsyncStore:
-        """The same store with coroutines, native and with connections of its own."""
-        raise NotImplementedError
+        """The same server for event loops, native and with connections of its own."""
+        if self._aio is None:
+            self._aio = self._face()
+        return self._aio
+
+    def _face(self) -> AsyncStore:
+        import httpx
+
+        from lllm_store_http.aio import AsyncHTTPStore
+
+        transport = self._transport
+        if transport is None or isinstance(transport, httpx.AsyncBaseTransport):
+            return AsyncHTTPStore.beside(self, transport)
+        return AsyncStore(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the store was closed."""
+        return self._closed
+
+    def credentials(self) -> dict[str, Any]:
+        """Return the options of another store for the same server: `token` and `retries`."""
+        return {"token": self._token, "retries": self._faults.retries}
 
 
-def _append_one(bodies: list[dict[str, Any]]) -> Call[Event]:
+def append_one(bodies: list[dict[str, Any]]) -> Call[Event]:
     return event_calls.append_event(bodies[0], repeatable=True)
 
 
-def _append_all(bodies: list[dict[str, Any]]) -> Call[tuple[Event, ...]]:
+def append_all(bodies: list[dict[str, Any]]) -> Call[tuple[Event, ...]]:
     return event_calls.append_events(bodies, repeatable=True)

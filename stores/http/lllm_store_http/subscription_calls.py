@@ -74,10 +74,10 @@ def lease(subscription_id: object, options: Mapping[str, Any], *, wait: float) -
 
 
 def finish_leases(verb: str, tokens: Sequence[str], options: Mapping[str, Any] | None = None) -> Call[int]:
-    """Ack, nack or reject leases.
+    """Ack, nack, release or reject leases.
 
     Args:
-        verb: `ack`, `nack` or `reject`; a repeated ack is a success, the others are not repeatable.
+        verb: `ack`, `nack`, `release` or `reject`; a repeated ack is a success, the others are not repeatable.
         tokens: Tokens of the deliveries.
         options: Further keys of the body; those that are None are left out.
     """

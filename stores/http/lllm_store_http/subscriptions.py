@@ -133,6 +133,10 @@ class Subscriptions(_Arguments, Sender):
         options = {"delay": self._seconds(delay, "delay"), "error": error}
         return self._send(subscription_calls.finish_leases("nack", tokens_of(deliveries), options))
 
+    def release(self, deliveries: Deliveries) -> int:
+        """Give deliveries back that were never worked on."""
+        return self._send(subscription_calls.finish_leases("release", tokens_of(deliveries)))
+
     def reject(self, deliveries: Deliveries, *, error: str | None = None) -> int:
         """Give deliveries up at once: they go to the dead-letter channel, or are finished without one."""
         return self._send(subscription_calls.finish_leases("reject", tokens_of(deliveries), {"error": error}))
@@ -225,6 +229,10 @@ class AsyncSubscriptions(_Arguments, AsyncSender):
         """Give deliveries back, to be handed out again after `delay` seconds."""
         options = {"delay": self._seconds(delay, "delay"), "error": error}
         return await self._send(subscription_calls.finish_leases("nack", tokens_of(deliveries), options))
+
+    async def release(self, deliveries: Deliveries) -> int:
+        """Give deliveries back that were never worked on."""
+        return await self._send(subscription_calls.finish_leases("release", tokens_of(deliveries)))
 
     async def reject(self, deliveries: Deliveries, *, error: str | None = None) -> int:
         """Give deliveries up at once: they go to the dead-letter channel, or are finished without one."""

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lllm._version import __version__
+from lllm import __version__
 
 if TYPE_CHECKING:
     from lllm.store import Store

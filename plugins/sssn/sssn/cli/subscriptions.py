@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sssn.cli.inputs import given
 from sssn.cli.output import choose_format, table
@@ -90,9 +90,11 @@ def _create_subscription(store: Store, args: Namespace) -> Iterable[Any]:
     )
 
 
-def _start(text: str | None) -> str | int:
-    if text is None or text in {"beginning", "end"}:
-        return text or "beginning"
+def _start(text: str | None) -> Literal["beginning", "end"] | int:
+    if text is None or text == "beginning":
+        return "beginning"
+    if text == "end":
+        return "end"
     try:
         return int(text)
     except ValueError:
