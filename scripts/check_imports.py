@@ -1,8 +1,9 @@
 """Who may import whom, checked from the sources.
 
-Inside the core no module imports upward in `ORDER`. A plugin's package imports the standard library,
-`lllm` with what `lllm` itself requires, and what its own `pyproject.toml` declares; of a sibling only the
-public package, never a module inside it. Imports for type checkers (`if TYPE_CHECKING:`) may point upward.
+Inside the core no module imports upward in `ORDER`; what only type checkers import may point upward. A plugin's
+package imports the standard library, `lllm` with what `lllm` itself requires, and what its own `pyproject.toml`
+declares; of `lllm` and of a sibling nothing that begins with an underscore. An import that is tried and caught
+needs no declaration.
 
     python scripts/check_imports.py
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -54,8 +55,8 @@ ORDER = (
 
 RANK = {module: rank for rank, modules in enumerate(ORDER) for module in modules}
 
-BUNDLED = {"pydantic_core": "pydantic"}
-"""Import packages that belong to a requirement which pins them."""
+BUNDLED = {"pydantic_core": ["pydantic"], "typing_extensions": ["pydantic"], "httpx": ["pydantic-ai-slim"]}
+"""Import packages that another requirement than their own always brings."""
 
 TESTING = {"pytest"}
 """What `lllm.testing` may import beyond the core's dependencies: it runs inside a test session."""
@@ -63,12 +64,13 @@ TESTING = {"pytest"}
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import statement: the module it names, where it stands and whether only type checkers run it."""
+    """One import: the module it names, where it stands, who runs it and whether its failure is expected."""
 
     module: str
     path: Path
     line: int
     typing_only: bool
+    tried: bool
 
     @property
     def top(self) -> str:
@@ -84,13 +86,10 @@ def imports(path: Path, package: str) -> Iterator[Import]:
         package: Dotted name of the package that holds it, to resolve relative imports.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    guarded = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
+    guarded = _inside(
+        tree, lambda node: isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    )
+    tried = _inside(tree, lambda node: isinstance(node, ast.Try) and _catches_import_error(node))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -101,7 +100,23 @@ def imports(path: Path, package: str) -> Iterator[Import]:
         else:
             continue
         for name in names:
-            yield Import(name, path, node.lineno, id(node) in guarded)
+            yield Import(name, path, node.lineno, node in guarded, node in tried)
+
+
+def _inside(tree: ast.AST, wanted: Callable[[ast.AST], bool]) -> set[ast.AST]:
+    """Return every node in the body of the statements that are wanted."""
+    return {
+        inner
+        for node in ast.walk(tree)
+        if wanted(node) and isinstance(node, (ast.If, ast.Try))
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+
+
+def _catches_import_error(node: ast.Try) -> bool:
+    caught = " ".join(ast.unparse(handler.type) for handler in node.handlers if handler.type is not None)
+    return "ImportError" in caught or "ModuleNotFoundError" in caught
 
 
 def package_imports(root: Path) -> Iterator[tuple[str, Import]]:
@@ -149,12 +164,16 @@ def dependency_complaints(
             continue
         if module.startswith("lllm.testing") and found.top in TESTING:
             continue
-        top = BUNDLED.get(found.top, found.top)
-        names = [siblings[top]] if top in siblings else providers.get(top, [top])
-        if not declared.intersection(map(normal, names)):
+        names = [siblings[found.top]] if found.top in siblings else providers.get(found.top, [found.top])
+        names = [*names, *BUNDLED.get(found.top, ())]
+        if not found.tried and not declared.intersection(map(normal, names)):
             yield f"{place(found)}: `{found.top}` is not among the dependencies of {owner.name}"
-        elif found.top in siblings and found.top != "lllm" and found.module.count(".") > 1:
-            yield f"{place(found)}: import public names from `{found.top}`, not from inside it"
+        elif found.top in siblings and any(_is_private(part) for part in found.module.split(".")):
+            yield f"{place(found)}: `{found.module}` is private to {siblings[found.top]}"
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
 
 
 def place(found: Import) -> str:

@@ -12,5 +12,5 @@ show() {
 
 show python examples/lllm_tactic_processor/workflow.py --store "$store"
 show sssn --store "$store" query-events analysis
-show python examples/lllm_tactic_processor/lineage.py --store "$store"
+show sssn --store "$store" trace episode-1 --format text
 show lllm plugins list

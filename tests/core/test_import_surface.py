@@ -19,6 +19,8 @@ PUBLIC = [
     "CallContext",
     "CallResult",
     "CallTrace",
+    "ConfigError",
+    "CredentialNotFoundError",
     "DeadlineExceeded",
     "EndpointSpec",
     "InvokeCost",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sssn import LocalStore
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/lllm_tactic_processor"
 
 CONFIG = """\
@@ -139,9 +141,8 @@ def test_the_example_goes_on_where_it_stopped(tmp_path):
     first, second = (json.loads(workflow(tmp_path)) for _ in range(2))
     assert len(second["analysis_event_ids"]) == 1
     assert first["analysis_event_ids"] != second["analysis_event_ids"]
-    argv = [sys.executable, str(EXAMPLE / "lineage.py")]
-    shown = subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.splitlines()
-    assert [line.split()[0] for line in shown] == ["analysis/1", "from", "analysis/2", "from"]
-    for run, analysis, parent in zip((first, second), shown[::2], shown[1::2], strict=True):
-        assert run["analysis_event_ids"][0] in analysis
-        assert run["raw_event_id"] in parent
+    with LocalStore(tmp_path / ".sssn") as store:
+        for run in (first, second):
+            (analysis,) = run["analysis_event_ids"]
+            assert [event.id for event in store.parents(analysis)] == [run["raw_event_id"]]
+        assert len(store.trace("episode-1")) == 4

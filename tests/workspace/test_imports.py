@@ -91,7 +91,16 @@ def test_imports_that_are_allowed_in_the_core(tmp_path, module, source):
         ("def f():\n    from httpx import Client", "`httpx` is not among the dependencies of lllm-shout"),
         ("import unheard_of", "`unheard_of` is not among the dependencies of lllm-shout"),
         ("from lllm_hum import hum", "`lllm_hum` is not among the dependencies of lllm-shout"),
-        ("from lllm_whisper.inside import softly", "import public names from `lllm_whisper`"),
+        (
+            "try:\n    import json\nexcept ImportError:\n    import httpx",
+            "`httpx` is not among the dependencies",
+        ),
+        ("from lllm_whisper import _softly", "`lllm_whisper._softly` is private to lllm-whisper"),
+        (
+            "from lllm_whisper._inside import softly",
+            "`lllm_whisper._inside.softly` is private to lllm-whisper",
+        ),
+        ("from lllm.errors import _tree", "`lllm.errors._tree` is private to lllm"),
     ],
 )
 def test_an_undeclared_import_of_a_plugin_is_found(tmp_path, source, complaint):
@@ -105,7 +114,8 @@ def test_an_undeclared_import_of_a_plugin_is_found(tmp_path, source, complaint):
     [
         "import json, click, loud.very",
         "from lllm import Tactic\nfrom lllm.errors import SchemaError",
-        "from lllm_whisper import whisper",
+        "from lllm_whisper import whisper, __version__\nfrom lllm_whisper.loud import shout",
+        "try:\n    import httpx\nexcept ImportError:\n    httpx = None",
         "from lllm_shout.inside import shout\nfrom . import inside",
     ],
 )
