@@ -56,6 +56,7 @@ __all__ = [
     "ChannelNotFoundError",
     "ConfigError",
     "CredentialNotFoundError",
+    "DeadlineExceeded",
     "EventConflictError",
     "EventNotFoundError",
     "InvalidPayloadError",
