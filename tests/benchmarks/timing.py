@@ -61,7 +61,8 @@ def seconds(batch: Batch, number: int) -> float:
 
 
 def repetitions(batch: Batch, *, at_least: float = 0.02) -> int:
-    """Return how many repetitions fill about `at_least` seconds."""
+    """Return how many repetitions fill about `at_least` seconds, after one that pays for first uses."""
+    batch(1)
     number = 1
     while (took := seconds(batch, number) * number) < at_least:
         number = max(number * 2, int(number * at_least / max(took, 1e-9)))
