@@ -90,7 +90,7 @@ def _values(kind: str, name: str) -> dict[str, str]:
         "module": module,
         "summary": summary.format(name),
         "title": title if title.isidentifier() else f"Plugin{title}",
-        "command": f"run_{identifier}",
+        "identifier": identifier,
         "scheme": _scheme(name),
         "ref": f"psi://local/{name}/tactics/{name}",
         "requirement": _requirement(__version__),
