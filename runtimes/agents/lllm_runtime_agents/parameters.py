@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -114,10 +115,8 @@ def read_parameters(function: Callable[..., Any]) -> Parameters:
     for index, (name, parameter) in enumerate(signature.parameters.items()):
         if parameter.kind in _SKIPPED or (index == 0 and name in {"self", "cls"}):
             continue
-        bare = parameter.annotation is inspect.Parameter.empty
-        annotation = hints.get(name, None if bare else parameter.annotation)
         required = parameter.default is inspect.Parameter.empty
-        items.append(Parameter(name, annotation, required, None if required else parameter.default))
+        items.append(Parameter(name, hints.get(name), required, None if required else parameter.default))
     kinds = {parameter.kind for parameter in signature.parameters.values()}
     return Parameters(tuple(items), open_ended=inspect.Parameter.VAR_KEYWORD in kinds)
 
@@ -127,9 +126,19 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(target, include_extras=True)
     except (NameError, TypeError, AttributeError):
-        # An annotation names something that cannot be seen from here; unresolved texts are not types.
-        raw = getattr(target, "__annotations__", {})
-        return {name: hint for name, hint in raw.items() if not isinstance(hint, str)}
+        return _single_hints(target)
+
+
+def _single_hints(target: Any) -> dict[str, Any]:
+    """Resolve the annotations one by one; those that name something out of sight are left out."""
+    hints: dict[str, Any] = {}
+    for name, hint in getattr(target, "__annotations__", {}).items():
+        alone = SimpleNamespace(__annotations__={name: hint})
+        try:
+            hints |= get_type_hints(alone, getattr(target, "__globals__", {}), include_extras=True)
+        except (NameError, TypeError, AttributeError):
+            continue
+    return hints
 
 
 def _without_titles(schema: Any) -> Any:

@@ -93,8 +93,7 @@ def inline_template(text: str) -> str:
     """
     if "{" not in text and "}" not in text:
         return text
-    names = [match.group(1) for match in _LONE_GROUP.finditer(text)]
-    if names and _is_plain_template(text):
+    if _is_plain_template(text):
         return text
     renderer = StringFormatterRenderer()
     pieces = _LONE_GROUP.split(text)
@@ -104,11 +103,12 @@ def inline_template(text: str) -> str:
 
 
 def _is_plain_template(text: str) -> bool:
+    """Tell whether a text is a template that names at least one variable, each a plain identifier."""
     try:
         fields = list(Formatter().parse(text))
     except ValueError:
         return False
-    return all(
-        name is None or (name.isidentifier() and not spec and conversion is None)
-        for _, name, spec, conversion in fields
+    named = [(name, spec, conversion) for _, name, spec, conversion in fields if name is not None]
+    return bool(named) and all(
+        name.isidentifier() and not spec and conversion is None for name, spec, conversion in named
     )
