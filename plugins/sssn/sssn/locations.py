@@ -9,7 +9,7 @@ from urllib.parse import quote
 from lllm.bindings import is_portable_path
 from lllm.store.urls import directory_of, scheme_of
 
-__all__ = ["StoreLocation", "is_directory", "leaves_root", "locate"]
+__all__ = ["StoreLocation", "leaves_root", "locate"]
 
 HTTP_SCHEMES = ("http", "https")
 
@@ -45,16 +45,6 @@ def locate(text: str, root: Path) -> StoreLocation:
         return StoreLocation(text, None)
     path = root / directory_of(text)
     return StoreLocation(f"{scheme}://{quote(str(path.absolute()))}", path)
-
-
-def is_directory(text: str) -> bool:
-    """Tell whether a text names a directory, by its path or by a URL of a backend that keeps files.
-
-    Args:
-        text: Directory or store URL.
-    """
-    scheme = scheme_of(text)
-    return scheme is None or _is_directory_scheme(scheme)
 
 
 def leaves_root(text: str) -> bool:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import httpx
 import pytest
+
 from lllm.errors import ArtifactCorruptError, InvalidPayloadError
 from sssn import (
     Artifact,
@@ -56,7 +57,11 @@ async def collect(iterator):
 
 @pytest.fixture(params=["sync", "async"])
 def client(request, server):
-    made = SSSNClient(URL, transport=httpx.MockTransport(server)) if request.param == "sync" else Blocking(server)
+    made = (
+        SSSNClient(URL, transport=httpx.MockTransport(server))
+        if request.param == "sync"
+        else Blocking(server)
+    )
     yield made
     made.close()
 
@@ -66,7 +71,13 @@ def test_create_channel_bodies(client, server):
     assert isinstance(client.create_channel({"name": "a", "zzz": 1}), Channel)
     assert server.last == ("POST", "/channels", {"name": "a", "zzz": 1})
     client.create_channel(Channel(name="a", schema="S", metadata={"k": (1,)}))
-    assert server.body == {"name": "a", "schema": "S", "form": "log", "description": "", "metadata": {"k": [1]}}
+    assert server.body == {
+        "name": "a",
+        "schema": "S",
+        "form": "log",
+        "description": "",
+        "metadata": {"k": [1]},
+    }
     client.create_channel(MappingProxyType({"name": "a", "metadata": MappingProxyType({"x": 1})}))
     assert server.body == {"name": "a", "metadata": {"x": 1}}
 
@@ -149,7 +160,9 @@ def test_large_artifacts_are_streamed(client, server):
     server.answers["POST", "/v1/artifacts"] = httpx.Response(404, json={"detail": "Not Found"})
     client.write_artifact(data)
     assert server.last[1] == "/artifacts"
-    server.answers["POST", "/v1/artifacts"] = error_answer(404, "ChannelNotFoundError", "Channel not found: a")
+    server.answers["POST", "/v1/artifacts"] = error_answer(
+        404, "ChannelNotFoundError", "Channel not found: a"
+    )
     with pytest.raises(SSSNClientError, match="Channel not found: a"):
         client.write_artifact(data, channel="a")
 
@@ -162,7 +175,9 @@ def test_put_snapshot_bodies(client, server):
     assert server.body == {"value": None}
     client.put_snapshot("n", Snapshot(name="other", value=1, timestamp=2.0))
     assert server.last == ("PUT", "/snapshots/n", {"timestamp": 2.0, "value": 1, "metadata": {}})
-    client.put_snapshot("n", Snapshot(name="other", channel="b", timestamp=2.0, revision=4), channel="a", schema="S")
+    client.put_snapshot(
+        "n", Snapshot(name="other", channel="b", timestamp=2.0, revision=4), channel="a", schema="S"
+    )
     assert server.body == {"channel": "a", "timestamp": 2.0, "metadata": {}, "schema": "S"}
     client.put_snapshot("n", [1], timestamp=3.0, source_event_id="e", metadata={"m": 1}, expected_revision=0)
     assert server.body == {
@@ -176,11 +191,20 @@ def test_put_snapshot_bodies(client, server):
 
 @pytest.mark.parametrize(
     "value",
-    [{"value": 1}, {"channel": "a"}, {"x": 1, "timestamp": 2}, {"schema": None}, {"metadata": {}}, {"channel": None}],
+    [
+        {"value": 1},
+        {"channel": "a"},
+        {"x": 1, "timestamp": 2},
+        {"schema": None},
+        {"metadata": {}},
+        {"channel": None},
+    ],
 )
 def test_ambiguous_snapshots(client, server, value):
     """A mapping that could be the value as well as the body is refused and nothing is sent."""
-    with pytest.raises(InvalidPayloadError, match=r"^snapshot value is ambiguous: .*; pass Snapshot\(\.\.\.\) or a"):
+    with pytest.raises(
+        InvalidPayloadError, match=r"^snapshot value is ambiguous: .*; pass Snapshot\(\.\.\.\) or a"
+    ):
         client.put_snapshot("n", value)
     assert server.requests == []
     client.put_snapshot("n", value, metadata={})
@@ -239,12 +263,17 @@ def test_names_are_escaped(client, server):
     assert server.last[1] == "/channels/a%3Fx%3D1%23y%40%26%C3%A9"
 
 
-@pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "a:b", "a\\b", "a%b", "a b", "a\n", None, 3, b"a"])
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "..", "a/b", "a:b", "a\\b", "a%b", "a b", "a\n", None, 3, b"a"]
+)
 def test_bad_names_are_never_sent(client, server, name):
     """Each field of each method has its own text."""
     segment = {
         "channel.name": [lambda: client.create_channel({"name": name}), lambda: client.get_channel(name)],
-        "event.id": [lambda: client.get_event(name), lambda: client.append_event({"channel": "a", "id": name})],
+        "event.id": [
+            lambda: client.get_event(name),
+            lambda: client.append_event({"channel": "a", "id": name}),
+        ],
         "event.channel": [lambda: client.append_event({"channel": name}), lambda: client.query_events(name)],
         "subscription.id": [lambda: client.get_subscription(name), lambda: client.pull_subscription(name)],
         "subscription.channel": [lambda: client.create_subscription(name)],
@@ -288,13 +317,18 @@ def test_other_fields_are_checked_before_a_request(client, server):
             lambda: client.write_artifact(b"", event_ids=None),
             lambda: client.write_artifact(b"", event_ids={"a": 1}),
         ],
-        "channel.metadata must be an object.": [lambda: client.create_channel({"name": "a", "metadata": None})],
+        "channel.metadata must be an object.": [
+            lambda: client.create_channel({"name": "a", "metadata": None})
+        ],
         "event.metadata must be an object.": [lambda: client.append_event({"channel": "a", "metadata": [1]})],
         "subscription.metadata must be an object.": [lambda: client.create_subscription("a", metadata=[1])],
         "subscription.filters must be an object.": [lambda: client.create_subscription("a", filters="kind")],
         "artifact.metadata must be an object.": [lambda: client.write_artifact(b"", metadata=[1])],
         "snapshot.metadata must be an object.": [lambda: client.put_snapshot("n", 1, metadata=[1])],
-        "artifact data must be bytes or text.": [lambda: client.write_artifact(3), lambda: client.write_artifact(None)],
+        "artifact data must be bytes or text.": [
+            lambda: client.write_artifact(3),
+            lambda: client.write_artifact(None),
+        ],
     }
     for text, calls in checks.items():
         for call in calls:
@@ -419,12 +453,13 @@ def test_error_class_checks_itself():
 
 
 @pytest.mark.parametrize(
-    "url", ["", " ", "server", "ftp://server", "http://", "http://a b", " http://server", None, 3, b"http://server"]
+    "url",
+    ["", " ", "server", "ftp://server", "http://", "http://a b", " http://server", None, 3, b"http://server"],
 )
 def test_bad_base_urls(url):
     """A base URL is an absolute HTTP(S) URL without whitespace."""
     for kind in (SSSNClient, AsyncSSSNClient):
-        with pytest.raises(ValueError, match="^base_url "):
+        with pytest.raises(ValueError, match=r"^base_url "):
             kind(url)
 
 
@@ -447,7 +482,9 @@ def test_any_transport_is_accepted_until_it_is_used():
 def test_token_and_headers(server):
     """Both go with every request."""
     transport = httpx.MockTransport(server)
-    with SSSNClient(URL, transport=transport, token="t0k", headers={"X-A": "1", "authorization": "no"}) as client:
+    with SSSNClient(
+        URL, transport=transport, token="t0k", headers={"X-A": "1", "authorization": "no"}
+    ) as client:
         client.list_channels()
     assert server.headers[0]["authorization"] == "Bearer t0k"
     assert server.headers[0]["x-a"] == "1"
@@ -500,7 +537,9 @@ def test_async_client_in_several_loops(server):
 
 def test_artifacts_are_verified(client, server):
     """Bytes that do not have the hash of the answer are refused."""
-    server.answers["GET", "/artifacts/r"] = httpx.Response(200, content=b"bad", headers={"ETag": f'"{"0" * 64}"'})
+    server.answers["GET", "/artifacts/r"] = httpx.Response(
+        200, content=b"bad", headers={"ETag": f'"{"0" * 64}"'}
+    )
     with pytest.raises(ArtifactCorruptError, match="Artifact payload is corrupt: r"):
         client.read_artifact("r")
     with pytest.raises(ArtifactCorruptError):
@@ -551,7 +590,10 @@ def test_added_routes(client, server):
     assert client.ack([leased]) == 1
     assert server.body == {"tokens": ["t"]}
     assert client.extend("t", seconds=5)[0].token == "t"
-    assert client.commit(acks=[leased], events=[{"channel": "a"}], snapshots=[{"name": "n", "value": 1}]).acked == 1
+    assert (
+        client.commit(acks=[leased], events=[{"channel": "a"}], snapshots=[{"name": "n", "value": 1}]).acked
+        == 1
+    )
     assert server.body == {
         "acks": ["t"],
         "events": [{"channel": "a", "parent_ids": []}],

@@ -47,7 +47,8 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: Namespace) -> int:
     if args.plain_run is not None:
         return print_results(args.plain_run(args))
-    with open_target(args.store, token_env=args.store_token_env) as store:
+    opened = open_target(args.store, token_env=args.store_token_env, changes_only=args.changes_only)
+    with opened as store:
         return print_results(args.run(store, args))
 
 

@@ -30,7 +30,7 @@ def register(commands: Commands) -> None:
     create.add_argument("--form", default="log", help="form of the channel (default: log)")
     create.add_argument("--description", default="", help="text for people")
     create.add_argument("--metadata", metavar="JSON", help="a JSON object")
-    delete = commands.add("delete-channel", _delete_channel, "Delete a channel.")
+    delete = commands.add("delete-channel", _delete_channel, "Delete a channel.", changes_only=True)
     delete.add_argument("name", metavar="NAME")
     delete.add_argument("--force", action="store_true", help="also when it has events or subscriptions")
 

@@ -28,7 +28,7 @@ def register(commands: Commands) -> None:
     Args:
         commands: Where they are collected.
     """
-    append = commands.add("append", _append, "Append one event to a channel.")
+    append = commands.add("append", _append, "Append one event to a channel.", changes_only=True)
     append.add_argument("channel", metavar="CHANNEL")
     append.add_argument("payload", metavar="PAYLOAD", help="the payload as JSON; - reads it from stdin")
     _add_fields(append)
@@ -41,6 +41,7 @@ def register(commands: Commands) -> None:
         "append-batch",
         _append_batch,
         "Append events from JSON Lines on stdin, in one atomic batch per 1,000 lines.",
+        changes_only=True,
     )
     batch.add_argument("channel", metavar="CHANNEL")
     batch.add_argument(

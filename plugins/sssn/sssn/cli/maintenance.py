@@ -59,7 +59,10 @@ def _add_conflict(parser: Parser) -> None:
 
 def _register_retention(commands: Commands) -> None:
     retention = commands.add(
-        "retention", _retention, "Show, set or apply what channels keep; without options it shows."
+        "retention",
+        _retention,
+        "Show, set or apply what channels keep; without options it shows.",
+        changes_only=True,
     )
     retention.add_argument("channel", nargs="?", metavar="CHANNEL", help="needed unless --apply is given")
     retention.add_argument("--max-events", type=int, metavar="N", help="keep the newest N events")

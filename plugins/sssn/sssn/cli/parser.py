@@ -47,15 +47,16 @@ class Commands:
             title="commands", dest="command", metavar="COMMAND", required=True, parser_class=Parser
         )
 
-    def add(self, name: str, run: Run, summary: str) -> Parser:
+    def add(self, name: str, run: Run, summary: str, *, changes_only: bool = False) -> Parser:
         """Add a command that works on the store of `--store` and return its parser, for its arguments.
 
         Args:
             name: Name of the command.
             run: Takes the open store and the parsed arguments.
             summary: One sentence for the help.
+            changes_only: It writes, but only to what exists: it creates no store.
         """
-        return self._add(name, summary, run=run, plain_run=None)
+        return self._add(name, summary, run=run, plain_run=None, changes_only=changes_only)
 
     def add_plain(self, name: str, run: PlainRun, summary: str) -> Parser:
         """Add a command that opens its stores itself and return its parser, for its arguments.

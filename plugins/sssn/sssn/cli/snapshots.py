@@ -36,7 +36,7 @@ def register(commands: Commands) -> None:
     )
     get = commands.add("get-snapshot", _get_snapshot, "Show one snapshot.")
     get.add_argument("name", metavar="NAME")
-    delete = commands.add("delete-snapshot", _delete_snapshot, "Delete a snapshot.")
+    delete = commands.add("delete-snapshot", _delete_snapshot, "Delete a snapshot.", changes_only=True)
     delete.add_argument("name", metavar="NAME")
     delete.add_argument(
         "--expected-revision", type=int, metavar="N", help="fail unless this is the current one"

@@ -43,12 +43,15 @@ def register(commands: Commands) -> None:
         "pull-subscription",
         _pull_subscription,
         "Take the next events and advance; a consumer that may crash takes leases instead.",
+        changes_only=True,
     )
     pull.add_argument("id", metavar="ID")
     pull.add_argument("--limit", type=int, metavar="N", help="at most N events (default: its batch size)")
-    delete = commands.add("delete-subscription", _delete_subscription, "Delete a subscription.")
+    delete = commands.add(
+        "delete-subscription", _delete_subscription, "Delete a subscription.", changes_only=True
+    )
     delete.add_argument("id", metavar="ID")
-    seek = commands.add("seek", _seek, "Move a subscription; its leases are dropped.")
+    seek = commands.add("seek", _seek, "Move a subscription; its leases are dropped.", changes_only=True)
     seek.add_argument("id", metavar="ID")
     where = seek.add_mutually_exclusive_group(required=True)
     where.add_argument("--cursor", type=int, metavar="N", help="the next event is the first above N")
@@ -62,7 +65,9 @@ def register(commands: Commands) -> None:
 
 
 def _register_create(commands: Commands) -> None:
-    create = commands.add("create-subscription", _create_subscription, "Create a subscription of a channel.")
+    create = commands.add(
+        "create-subscription", _create_subscription, "Create a subscription of a channel.", changes_only=True
+    )
     create.add_argument("channel", metavar="CHANNEL")
     create.add_argument("--id", help="with a known id the stored subscription is returned")
     create.add_argument("--consumer", help="who reads it")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sssn.locations import locate
 
 if TYPE_CHECKING:
     from lllm.store import Store
@@ -11,7 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["bearer_token", "open_target"]
 
 
-def open_target(target: str, *, token_env: str | None = None, create: bool = False) -> Store:
+def open_target(
+    target: str, *, token_env: str | None = None, create: bool = False, changes_only: bool = False
+) -> Store:
     """Open the store that a command works on.
 
     Args:
@@ -19,20 +24,23 @@ def open_target(target: str, *, token_env: str | None = None, create: bool = Fal
         token_env: Environment variable with the bearer token, for a store behind HTTP.
         create: Create a missing directory now. Otherwise it reads as an empty store, and the first
             write creates it.
+        changes_only: The command changes only what exists, so that a missing directory stays missing.
 
     Raises:
         ValueError: `target` is blank or padded, or the environment variable is not set.
         SSSNError: The store cannot be opened.
     """
-    from lllm.store import open_store
-    from sssn.locations import is_directory
+    from lllm.store import MemoryStore, open_store
 
     if not target or target != target.strip():
         raise ValueError("store root must be a non-empty path string")
     options: dict[str, Any] = {}
     if token_env is not None:
         options["token"] = bearer_token(token_env)
-    if not create and is_directory(target):
+    path = None if create else locate(target, Path()).path
+    if path is not None:
+        if changes_only and not (path.is_dir() and any(path.iterdir())):
+            return MemoryStore()
         options["create"] = False
     return open_store(target, **options)
 
