@@ -117,9 +117,9 @@ def page(tmp_path, monkeypatch):
 
 
 def pages():
-    """Return every page whose blocks must run: the README of the project and of each member, and docs/."""
+    """Return every page whose blocks must run: the README of the project and of each folder, and docs/."""
     found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
-    for group in ("runtimes", "stores", "plugins"):
+    for group in ("runtimes", "stores", "plugins", "examples"):
         found += sorted(ROOT.glob(f"{group}/*/README.md"))
     return found
 

@@ -95,7 +95,9 @@ def is_installed(name):
 
 def run(argv, *, check=True, **options):
     """Run a command without a terminal and without this environment's Python settings; return its outcome."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "MAKE", "MFLAGS"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "MAKE", "MFLAGS"))
+    }
     environment |= options.pop("env", {})
     done = subprocess.run(
         argv,

@@ -82,6 +82,7 @@ def test_the_rest_works_without_one_folder(folder, clean_environment, members, u
     names = {row["distribution"] for row in json.loads(listed.stdout)}
     assert names == {member.name for member in PLUGINS.values()} - {missing}
 
+    assert folder in NEEDS, "add to NEEDS a program that cannot do without this folder"
     failed = run([clean_environment, "-c", NEEDS[folder]], cwd=tmp_path, env=environment, check=False)
     assert failed.returncode != 0
     last = failed.stderr.strip().splitlines()[-1].replace("'", "")
