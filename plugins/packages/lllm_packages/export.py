@@ -52,7 +52,7 @@ def export_package(
         raise ValueError(
             f"{info.base_dir} has no [package] name field in an lllm.toml, which exporting needs."
         )
-    output = Path(output_path).expanduser().absolute()
+    output = Path(output_path).expanduser().resolve()
     if output.suffix.lower() != ".zip":
         output = output.with_name(f"{output.name}.zip")
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -138,11 +138,12 @@ def _bundled(root: PackageFile, output: Path) -> dict[str, Path | bytes]:
             known = places.setdefault(found.name, found.base_dir)
             if known != found.base_dir:
                 raise ValueError(
-                    f"Two packages to bundle have the name `{found.name}`: {known} and {found.base_dir}."
+                    f"Two packages to bundle are named `{found.name}`: {known} and {found.base_dir}."
                 )
-            index.setdefault(package.name, {})[dependency.path] = found.name
+            is_root = found.base_dir == root.base_dir
+            index.setdefault(package.name, {})[dependency.path] = ".." if is_root else found.name
             prefix = f"{root.name}/{PROJECT_FOLDER}/{found.name}"
-            if found.base_dir != root.base_dir and f"{prefix}/{FILE_NAMES[0]}" not in members:
+            if not is_root and f"{prefix}/{FILE_NAMES[0]}" not in members:
                 members |= dict(_members(found, prefix, output))
                 waiting.append(found)
     if index:

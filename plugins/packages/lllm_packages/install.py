@@ -65,7 +65,7 @@ def install_package(
         target = install_root(scope, runtime) / archive.package.name
         _check_free(target, archive.package.version, force=force, upgrade=upgrade)
         receipt = Receipt(alias=alias, sha256=digest, origin=str(file.resolve()))
-        _install(archive, target, receipt)
+        _install(archive, target, receipt, may_replace=force or upgrade)
     if load:
         _load(target, runtime if runtime is not None else get_default_runtime())
     return target
@@ -117,7 +117,7 @@ def _numbers(version: str) -> list[int]:
     return numbers
 
 
-def _install(archive: PackageArchive, target: Path, receipt: Receipt) -> None:
+def _install(archive: PackageArchive, target: Path, receipt: Receipt, *, may_replace: bool) -> None:
     """Unpack beside the target, check, and put it in place with one rename."""
     with _workshop(target.parent) as workshop:
         fresh = workshop / "new"
@@ -129,7 +129,7 @@ def _install(archive: PackageArchive, target: Path, receipt: Receipt) -> None:
             )
         write_receipt(fresh, receipt)
         former = workshop / "old"
-        if os.path.lexists(target):
+        if may_replace and os.path.lexists(target):
             target.replace(former)
         try:
             fresh.replace(target)

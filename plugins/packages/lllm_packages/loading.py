@@ -30,7 +30,7 @@ FALLBACK_SECTIONS = ("prompts", "configs", "tactics")
 """The folders that make a package of a working directory without a package file."""
 
 BUNDLE_INDEX = "bundle.json"
-"""Beside bundled dependencies: which of them stands for which path, by package."""
+"""Beside bundled dependencies: which of them stands for which path, by package; `..` is the package around them."""
 
 
 def package_file_at(path: str | os.PathLike[str]) -> Path:

@@ -12,7 +12,6 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from lllm_packages.definitions import is_registered_definition
 from lllm_packages.modules import ModuleHome, import_file
 from lllm_packages.node import ResourceNode
 from lllm_packages.source_scan import Definition, imported_names
@@ -119,6 +118,9 @@ class PythonFile:
         """Return the name of a value when it is a resource of the section's type."""
         name: Any = None
         if self.resource_type == "tactic":
+            # Importing this imports pydantic, which a package of configs alone does not need.
+            from lllm_packages.definitions import is_registered_definition
+
             if (
                 isinstance(value, type)
                 and is_registered_definition(value)

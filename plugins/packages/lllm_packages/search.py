@@ -13,7 +13,6 @@ from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
-from lllm.plugins.entry_points import parse_entry_points
 from lllm_packages.package_file import FILE_NAMES, file_in
 from lllm_packages.settings import PROJECT_FOLDER, home, user_packages
 
@@ -146,8 +145,10 @@ def _targets(entry: str) -> Iterator[str]:
             data = Path(entry, name, "entry_points.txt").read_bytes()
         except OSError:
             continue
-        # Nearly no distribution mentions the group; only then is the file parsed.
         if header in data:
+            # Nearly no distribution mentions the group, and this imports the whole plugin host.
+            from lllm.plugins.entry_points import parse_entry_points
+
             pairs = parse_entry_points(data.decode("utf-8", "replace"), GROUP)
             yield from (target.partition(":")[0] for _, target in pairs if target)
 
