@@ -29,7 +29,7 @@ def plugins() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects.")
 @click.option("--all", "show_all", is_flag=True, help="Show disabled plugins too.")
 def list_plugins(as_json: bool, show_all: bool) -> None:
-    """List the installed plugins with their state and what they contribute."""
+    """List the installed plugins and what they contribute."""
     with _examined() as host:
         shown = [info for info in host.plugins() if show_all or info.state != "disabled"]
     if as_json:
@@ -48,7 +48,10 @@ def list_plugins(as_json: bool, show_all: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects.")
 def show_plugin(name: str, as_json: bool) -> None:
-    """Show everything about the plugin NAME, or about all plugins of the distribution NAME."""
+    """Show everything about one plugin.
+
+    NAME is a plugin, or a distribution, of which all plugins are shown.
+    """
     with _examined() as host:
         found = find_plugins(host, name)
         infos = [info for info in host.plugins() if any(_is_same(info, entry) for entry in found)]
@@ -67,9 +70,10 @@ def show_plugin(name: str, as_json: bool) -> None:
     "--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for each."
 )
 def check_plugins(name: str | None, timeout: float) -> None:
-    """Import everything that one plugin or all plugins contribute, and check it against its protocol.
+    """Import and check everything that plugins contribute.
 
-    Each plugin is checked in a process of its own. Exits with 1 when anything fails.
+    Without NAME all plugins are checked. Each is imported in a process of its own and compared with the protocols
+    that it implements; exits with 1 when anything fails.
     """
     from lllm.cli.plugin_check import check
 
@@ -86,7 +90,10 @@ def check_plugins(name: str | None, timeout: float) -> None:
     "--directory", type=click.Path(file_okay=False), default=".", help="Where to put the project's folder."
 )
 def new_plugin(kind: str, name: str, directory: str) -> None:
-    """Write a complete plugin distribution that contributes a runtime, store, tactic or command called NAME."""
+    """Write a complete, tested plugin distribution.
+
+    It contributes a runtime, store, tactic or command called NAME.
+    """
     from lllm.cli.plugin_scaffold import create_plugin
 
     taken = {info.name for info in manager().plugins()}
@@ -105,7 +112,7 @@ def new_plugin(kind: str, name: str, directory: str) -> None:
 
 @plugins.command("hooks")
 def show_hooks() -> None:
-    """List the hooks that exist, who specifies and who implements each."""
+    """List the hooks, who specifies and who implements each."""
     with _quiet():
         hooks = manager().hooks()
     rows = [(hook.signature, hook.specified_by, ", ".join(hook.implemented_by) or "-") for hook in hooks]
