@@ -88,7 +88,8 @@ def _cut(message: Message, tokens: int) -> Message | None:
         return None
     if message.role is Roles.TOOL or message.function_calls:
         return None
-    room = tokens - estimate_text(_CUT_MARK)
+    overhead = estimate_tokens(message) - estimate_text(text)
+    room = tokens - overhead - estimate_text(_CUT_MARK)
     share = len(text) * room // max(1, estimate_text(text))
     return message.model_copy(update={"content": _CUT_MARK + text[len(text) - max(0, share) :]})
 

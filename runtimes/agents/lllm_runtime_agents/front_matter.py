@@ -7,6 +7,7 @@ import re
 __all__ = ["split_front_matter"]
 
 _KEY = re.compile(r"([A-Za-z0-9_-]+):(?:[ \t]+(.*))?$")
+_QUOTED = re.compile(r"(['\"])(.*?)\1(?:\s+#.*)?$")
 _BLOCK = re.compile(r"([|>])[+-]?$")
 
 
@@ -56,6 +57,6 @@ def _value(first: str, following: list[str]) -> str | list[str]:
 
 def _scalar(text: str) -> str:
     stripped = text.strip()
-    if len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\"":
-        return stripped[1:-1]
+    if quoted := _QUOTED.match(stripped):
+        return quoted.group(2)
     return re.split(r"\s#", stripped, maxsplit=1)[0].rstrip()
