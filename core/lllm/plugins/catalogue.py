@@ -46,13 +46,14 @@ class Catalogue:
             kind: `runtime`, `store`, `tactic`, `command`, `claim`, `runtime scheme` or `store scheme`.
         """
         self._registry.load()
-        if self._indexed_at != self._registry.changes or kind not in self._indexes:
+        found = self._indexes.get(kind) if self._indexed_at == self._registry.changes else None
+        if found is None:
             with self._registry.lock:
                 source = _PLAIN[kind] if kind in _PLAIN else _DERIVED[kind][0]
                 if source != "command":
                     self.ask(source, partial(_answer, source))
-                self._indexes[kind] = self._build(kind)
-        return self._indexes[kind]
+                found = self._indexes[kind] = self._build(kind)
+        return found
 
     def ask(self, kind: Kind, question: Callable[[Callable[..., Any]], dict[str, Any]]) -> None:
         """Ask every plugin that was not asked yet for what it contributes of one kind.

@@ -141,14 +141,11 @@ def _suspects(kind: str, name: str, install: str | None, entries: Iterable[Entry
     for entry in entries:
         if entry.state in {"ready", "loaded"}:
             continue
-        if (
-            f"{kind}:{name}" in entry.lost
-            or entry.name == name
-            or entry.distribution == distribution is not None
-        ):
+        named = f"{kind}:{name}" in entry.lost or entry.name == name
+        if named or (distribution is not None and entry.distribution == distribution):
             yield entry
 
 
 def _explain(entry: Entry) -> str:
     reason = f": {entry.error}" if entry.error else ""
-    return f"Plugin {entry.title} is {entry.state}{reason}; run `lllm plugins check {entry.name}`."
+    return f"Plugin {entry.title} is {entry.state}{reason}; run `{entry.check_command}`."

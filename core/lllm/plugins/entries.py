@@ -108,6 +108,11 @@ class Entry:
         return describe(self.name, self.distribution, self.version)
 
     @property
+    def check_command(self) -> str:
+        """The command that explains what is wrong with it."""
+        return f"lllm plugins check {one_line(self.name)}"
+
+    @property
     def order(self) -> tuple[str, str]:
         """By what plugins are sorted: distribution, then name."""
         return (normalise(self.distribution or ""), self.name)

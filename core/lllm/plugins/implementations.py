@@ -46,7 +46,7 @@ def _remedy(entry: Entry, target: str, install: str | None, error: BaseException
             return f"Install it: pip install {_quote(install or missing)}"
     elif isinstance(error, ImportError) and install:
         return f"Install it: pip install {_quote(install)}"
-    return f"Run `lllm plugins check {entry.name}`, or reinstall it: pip install --force-reinstall {_source(entry)}"
+    return f"Run `{entry.check_command}`, or reinstall it: pip install --force-reinstall {_source(entry)}"
 
 
 def _source(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from types import ModuleType
@@ -108,9 +109,9 @@ class PluginManager:
         chosen = name if name is not None else origin.removesuffix(".plugin").replace(".", "-").lower()
         if not is_plugin_name(chosen):
             raise PluginError(f"{chosen!r} is not a plugin name; give one with `name=`.", plugin=chosen)
-        self._registry.add(
-            Entry(chosen, entry_point=origin, location=getattr(plugin, "__file__", None)), plugin
-        )
+        file = getattr(plugin, "__file__", None)
+        location = os.path.dirname(file) if file else None  # noqa: PTH120 - pathlib is not cheap to import
+        self._registry.add(Entry(chosen, entry_point=origin, location=location), plugin)
         return chosen
 
     def unregister(self, name: str) -> None:

@@ -19,6 +19,7 @@ from lllm.plugins.entries import Entry
 from lllm.plugins.generation import bump_generation
 from lllm.plugins.hook_table import HookTable
 from lllm.plugins.policy import Decision, decide, unknown_names
+from lllm.plugins.records import one_line
 from lllm.plugins.settings import PluginSettings, load_settings
 
 if TYPE_CHECKING:
@@ -132,10 +133,6 @@ class Registry:
             except PluginError as error:
                 self.hooks.withdraw(entry.specifies)
                 raise PluginError(f"Plugin {entry.title}: {error}", plugin=entry.name) from error
-            # What it specifies, plugins before it may have implemented on the chance.
-            for other in self.entries:
-                if other.state == "loaded" and entry.specifies:
-                    self.attempt(other, partial(self._verify, other))
             entry.state = "loaded"
             self.entries.append(entry)
             self._arrange()
@@ -171,10 +168,12 @@ class Registry:
             PluginError: The specifications are unusable.
         """
         with self.lock:
-            owner = self._specifying.name if self._specifying else "lllm"
-            names = self.hooks.specify(namespace, owner, propagate)
-            if self._specifying:
+            if self._specifying is not None:
+                names = self.hooks.specify(namespace, self._specifying.name, propagate)
                 self._specifying.specifies.extend(names)
+            else:
+                self.hooks.specify(namespace, "lllm", propagate)
+                self._arrange()
 
     def attempt(self, entry: Entry, action: Callable[[], _T]) -> _T | None:
         """Do something on behalf of a plugin; whatever it raises breaks that plugin and nothing else.
@@ -222,10 +221,9 @@ class Registry:
 
     def _load_all(self) -> None:
         for entry in self.entries:
-            if entry.state in {"broken", "incompatible"}:
+            if entry.state in {"broken", "incompatible", "conflict"}:
                 self._complain(entry, None)
-        # Each step is done for all before the next: what one plugin specifies, another may implement.
-        for step in (self._import, self._specify, self._verify):
+        for step in (self._import, self._specify):
             for entry in self.entries:
                 if entry.state == "ready":
                     self.attempt(entry, partial(step, entry))
@@ -241,7 +239,7 @@ class Registry:
         if entry.import_seconds > _SLOW_SECONDS:
             self._report(
                 f"lllm: plugin {entry.title} took {entry.import_seconds:.1f} s to import; "
-                f"run `lllm plugins check {entry.name}`"
+                f"run `{entry.check_command}`"
             )
         self._prepare(entry, plugin)
 
@@ -251,7 +249,8 @@ class Registry:
 
     def _specify(self, entry: Entry) -> None:
         hook = entry.hook("lllm_add_hookspecs")
-        if hook is None:
+        # An interrupted load is begun again, and this hook is called once.
+        if hook is None or entry.specifies:
             return
         self.hooks.verify_arguments(hook)
         self._specifying = entry
@@ -268,7 +267,11 @@ class Registry:
         self.hooks.verify(entry.plugin, entry.hooks)
 
     def _arrange(self) -> None:
+        """Verify all loaded plugins against the hooks that exist by now, and put them in their order."""
         self.entries.sort(key=lambda entry: entry.order)
+        for entry in self.entries:
+            if entry.state == "loaded":
+                self.attempt(entry, partial(self._verify, entry))
         self.hooks.replace_all(entry for entry in self.entries if entry.state == "loaded")
         self._changed()
 
@@ -281,10 +284,10 @@ class Registry:
         if self.settings.strict:
             text = f"Plugin {entry.title} is {entry.state}: {reason}"
             raise PluginError(text, plugin=entry.name) from error
-        self._report(
-            f"lllm: plugin {entry.title} is {entry.state}: {reason.rstrip('.')}; "
-            f"run `lllm plugins check {entry.name}`"
+        line = (
+            f"lllm: plugin {entry.title} is {entry.state}: {reason.rstrip('.')}; run `{entry.check_command}`"
         )
+        self._report(one_line(line))
 
 
 def _entry(decision: Decision) -> Entry:

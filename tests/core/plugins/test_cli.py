@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from lllm.cli.plugins import plugins
+from lllm.cli.program import make_program
 from lllm.plugins import PluginInfo, use
 
 from .conftest import Site
@@ -203,3 +206,43 @@ def test_hooks_shows_who_specifies_and_implements(site: Site, invoke: Invoke) ->
     assert ["acme_colours(palette)", "zoo", "-"] in lines
     assert ["lllm_add_hookspecs(manager)", "lllm", "zoo"] in lines
     assert ["lllm_runtimes()", "lllm", "shout"] in lines
+
+
+@pytest.mark.parametrize(
+    ("write", "text"),
+    [
+        (lambda path: path.write_text("[plugins\n"), "config.toml"),
+        (lambda path: path.write_bytes(b"[plugins]\ndisable = ['\xff']\n"), "config.toml"),
+        (lambda path: path.mkdir(), "config.toml"),
+        (lambda path: path.symlink_to(path.name), "config.toml"),
+        (
+            lambda path: path.write_text("# ours\n[plugins]\nallow = 'shout'\n"),
+            ".psi/config.toml:3: `plugins.allow` must be a list of strings, got str.",
+        ),
+        (
+            lambda path: path.write_text("[plugins]\ndisabled = ['shout']\n"),
+            ".psi/config.toml:2: `plugins.disabled` is not a key of [plugins]",
+        ),
+    ],
+)
+def test_a_hostile_config_is_one_clear_line(site: Site, config: Path, write: Any, text: str) -> None:
+    """Nothing is loaded under a policy that cannot be read; file, line and key are named."""
+    site.install("acme-shout", "raise AssertionError")
+    write(config)
+    with use(site.manager()):
+        result = CliRunner().invoke(make_program(), ["plugins", "list"])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("lllm: error: ")
+    assert result.stderr.count("\n") == 1
+    assert text in result.stderr
+
+
+def test_no_plugins_lists_them_as_disabled(site: Site) -> None:
+    """Nothing is imported for one run, whatever is installed."""
+    site.install("acme-bad", "raise AssertionError")
+    result = CliRunner().invoke(make_program(), ["--no-plugins", "plugins", "list", "--all"])
+    assert result.exit_code == 0
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("bad "))
+    assert "disabled  all plugins are turned off" in row
+    assert "loaded" not in result.stdout

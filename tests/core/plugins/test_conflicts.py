@@ -194,5 +194,9 @@ def test_two_distributions_of_one_plugin_name_are_both_left_out(site: Site) -> N
     manager = site.manager()
     assert manager.runtimes() == {}
     assert {info.state for info in manager.plugins()} == {"conflict"}
+    assert [line.partition(" is conflict: ")[0] for line in site.lines] == [
+        "lllm: plugin `shout` (acme-loud 1.0)",
+        "lllm: plugin `shout` (acme-shout 1.0)",
+    ]
     with pytest.raises(PluginNotFoundError, match="is conflict: several distributions declare this plugin"):
         manager.runtime("shout")

@@ -347,6 +347,20 @@ def test_a_hook_can_be_specified_to_let_exceptions_through(manager: PluginManage
     assert {info.state for info in manager.plugins()} == {"loaded"}
 
 
+def test_an_application_may_specify_hooks(manager: PluginManager) -> None:
+    """Without a plugin; implementations that were waiting for the hook are called."""
+
+    @lllm.hookimpl(optionalhook=True)
+    def acme_colours() -> list[str]:
+        return ["red"]
+
+    manager.register(SimpleNamespace(acme_colours=acme_colours), name="a")
+    manager.add_hookspecs(Colours)
+    assert manager.hook.acme_colours(palette="x") == [["red"]]
+    (hook,) = (hook for hook in manager.hooks() if hook.name == "acme_colours")
+    assert (hook.specified_by, hook.implemented_by) == ("lllm", ("a",))
+
+
 @pytest.mark.parametrize(
     ("namespace", "options", "text"),
     [

@@ -66,6 +66,26 @@ def test_an_interrupt_by_the_user_is_not_swallowed(site: Site) -> None:
         site.manager().load()
 
 
+def test_an_interrupted_load_is_begun_again(site: Site) -> None:
+    """What was done before the interrupt is not done twice."""
+    site.install(
+        "acme-good-too",
+        "import lllm\nclass Specs:\n    @staticmethod\n    @lllm.hookspec\n    def acme_colours(): ...\n"
+        "@lllm.hookimpl\ndef lllm_add_hookspecs(manager): manager.add_hookspecs(Specs)\n",
+    )
+    site.install(
+        "acme-once",
+        "import lllm\ntimes = []\n@lllm.hookimpl\ndef lllm_add_hookspecs():\n"
+        "    times.append(1)\n    if len(times) == 1: raise KeyboardInterrupt\n",
+    )
+    manager = site.manager()
+    with pytest.raises(KeyboardInterrupt):
+        manager.load()
+    manager.load()
+    assert {info.state for info in manager.plugins()} == {"loaded"}
+    assert manager.hook.acme_colours() == []
+
+
 def test_the_exception_is_kept_with_its_traceback(site: Site) -> None:
     """What is shown later is what happened."""
     site.install("acme-bad", "def fail():\n    raise RuntimeError('here')\nfail()\n")
