@@ -81,7 +81,7 @@ def check_members(file: Path, members: Iterable[zipfile.ZipInfo]) -> None:
     members = list(members)
     size = file.stat().st_size
     for member in members:
-        reason = _fault_of_member(member)
+        reason = _fault_of_member(member, size)
         if reason is not None:
             raise ValueError(f"{file} is refused: member {member.filename!r} {reason}.")
     _check_names(file, members)
@@ -133,17 +133,18 @@ def fault_of_name(name: str) -> str | None:
     return next((reason for is_fault, reason in faults if is_fault), None)
 
 
-def _fault_of_member(member: zipfile.ZipInfo) -> str | None:
+def _fault_of_member(member: zipfile.ZipInfo, size: int) -> str | None:
     mode = member.external_attr >> 16
     kind = stat.S_IFMT(mode)
     is_utf8 = member.flag_bits & _FLAG_UTF8
     # `filename` is cut at a NUL; what the archive says is `orig_filename`.
     faults = (
         (not member.orig_filename.isascii() and not is_utf8, "has a name that is not UTF-8"),
+        (not 0 <= member.header_offset <= size - member.compress_size, "lies outside the file"),
         (kind == stat.S_IFLNK, "is a link"),
         (kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}, "is a device or another special file"),
         (mode & (stat.S_ISUID | stat.S_ISGID), "has a set-id bit"),
-        (member.is_dir() and member.file_size, "is a folder with content"),
+        (member.filename.endswith("/") and member.file_size, "is a folder with content"),
         (member.flag_bits & _FLAG_ENCRYPTED, "is encrypted"),
         (member.compress_type not in _METHODS, "is compressed by a method other than deflate"),
     )

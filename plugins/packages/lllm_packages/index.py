@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from lllm_packages.node import ResourceNode
 
@@ -20,13 +21,13 @@ def package_of(namespace: str) -> str:
 
 
 class ResourceIndex:
-    """Every node by its qualified key, by its bare key, and prompts by their own paths and their modules."""
+    """Every node by its qualified key and its bare key; prompts and tools also by their own names and modules."""
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[str, str], ResourceNode] = {}
         self._bare: dict[tuple[str, str], list[ResourceNode]] = {}
-        self._prompt_paths: dict[tuple[str, str], list[ResourceNode]] = {}
-        self._prompt_modules: dict[tuple[str, str], list[ResourceNode]] = {}
+        self._own_names: dict[tuple[str, str, str], list[ResourceNode]] = {}
+        self._modules: dict[tuple[str, str, str], list[ResourceNode]] = {}
 
     def __contains__(self, node: ResourceNode) -> bool:
         return (node.qualified_key, node.resource_type) in self._nodes
@@ -75,24 +76,25 @@ class ResourceIndex:
         """
         return self._bare.get((key, resource_type), [])
 
-    def prompts(self, package: str, name: str) -> list[ResourceNode]:
-        """Return the prompts of a package that a name other than the key may mean.
+    def named(self, package: str, name: str, resource_type: str) -> list[ResourceNode]:
+        """Return the prompts or tools of a package that a name other than the key may mean.
 
         Args:
             package: Name of the package.
-            name: The prompt's own path, or the path of a module: one with a single prompt, or with a prompt
-                that has the last part of that path as its own.
+            name: The own name of a prompt (its path) or of a tool, or the path of a module: one with a single
+                resource, or with one that has the last part of that path as its own name.
+            resource_type: The type; only prompts and tools have own names inside their keys.
 
         Returns:
             The candidates; more than one when the name is ambiguous.
         """
-        own = self._prompt_paths.get((package, name), [])
+        own = self._own_names.get((package, name, resource_type), [])
         if len(own) == 1:
             return own
-        inside = self._prompt_modules.get((package, name), [])
+        inside = self._modules.get((package, name, resource_type), [])
         if len(inside) > 1:
             last = name.rpartition("/")[2]
-            inside = [node for node in inside if node.metadata["prompt_path"] == last]
+            inside = [node for node in inside if node.metadata["own_name"] == last]
         return inside if len(inside) == 1 else own or inside
 
     def types(self) -> list[str]:
@@ -100,18 +102,19 @@ class ResourceIndex:
         return sorted({resource_type for _, resource_type in self._nodes})
 
     def packages(self) -> list[str]:
-        """Return the packages in whose namespaces there are prompts, sorted."""
-        return sorted({package for package, _ in self._prompt_paths})
+        """Return the packages whose resources have own names, sorted."""
+        return sorted({package for package, _, _ in self._own_names})
 
-    def _places(
-        self, node: ResourceNode
-    ) -> list[tuple[dict[tuple[str, str], list[ResourceNode]], tuple[str, str]]]:
+    def _places(self, node: ResourceNode) -> list[tuple[dict[Any, list[ResourceNode]], tuple[str, ...]]]:
         if "alias_of" in node.metadata or not node.namespace:
             return []
-        places = [(self._bare, (node.key, node.resource_type))]
-        if node.resource_type == "prompt" and "prompt_path" in node.metadata:
+        places: list[tuple[dict[Any, list[ResourceNode]], tuple[str, ...]]] = [
+            (self._bare, (node.key, node.resource_type))
+        ]
+        if "own_name" in node.metadata:
             package = package_of(node.namespace)
-            places.append((self._prompt_paths, (package, node.metadata["prompt_path"])))
-            if "module" in node.metadata:
-                places.append((self._prompt_modules, (package, node.metadata["module"])))
+            places += [
+                (self._own_names, (package, node.metadata["own_name"], node.resource_type)),
+                (self._modules, (package, node.metadata["module"], node.resource_type)),
+            ]
         return places

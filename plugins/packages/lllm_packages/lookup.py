@@ -3,7 +3,7 @@
 1. The exact qualified key.
 2. A bare key in the default package, in the section of the wanted type.
 3. `package:key` in that section of the package.
-4. A prompt of the package by its own path, or by the path of its module.
+4. A prompt of the package by its own path, or by the path of its module; a tool by its name likewise.
 5. A bare key that exactly one package has.
 """
 
@@ -52,18 +52,18 @@ def find_node(
         for kind in types:
             if (node := index.get(f"{package}.{section_of(kind)}:{name}", kind)) is not None:
                 return node
-    if "prompt" in types and package is not None:
-        package = package_of(package) if package.endswith(".prompts") else package
-        if candidates := index.prompts(aliases.get(package, package), name):
-            return _only(key, candidates)
+    if package is not None:
+        for kind in types:
+            owner = package_of(package) if package.endswith(f".{section_of(kind)}") else package
+            if candidates := index.named(aliases.get(owner, owner), name, kind):
+                return _only(key, candidates)
     return None if colon else _anywhere(index, key, every)
 
 
 def _anywhere(index: ResourceIndex, key: str, types: Iterable[str]) -> ResourceNode | None:
     for kind in types:
         candidates = list(index.bare(key, kind))
-        if kind == "prompt":
-            candidates += [node for package in index.packages() for node in index.prompts(package, key)]
+        candidates += [node for package in index.packages() for node in index.named(package, key, kind)]
         if candidates:
             return _only(key, candidates)
     return None

@@ -69,7 +69,7 @@ class PythonFile:
             "module": self.path,
             "package": self.home.package,
         }
-        return {**known, "prompt_path": definition.name} if self.resource_type == "prompt" else known
+        return {**known, "own_name": definition.name} if self.resource_type in {"prompt", "tool"} else known
 
     def load(self) -> ModuleType:
         """Import the module.

@@ -136,7 +136,7 @@ class Section:
             "file_path": str(file),
             "package": self.home.package,
             "module": path,
-            "prompt_path": name,
+            "own_name": name,
         }
         load = partial(load_markdown_prompt, file, name)
         return ResourceNode.lazy(f"{path}/{name}", load, self.namespace, "prompt", metadata)

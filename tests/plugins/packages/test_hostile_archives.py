@@ -112,6 +112,27 @@ def test_names_that_zipfile_would_not_write_are_refused(forge, refused, name, re
     refused(forge.patch(b"gift/placeholder"[: len(name)], name), reason)
 
 
+def test_members_without_a_name_are_refused(forge, refused):
+    """An entry of the index whose name has no length."""
+    file = forge.write([("x", b"")])
+    data = bytearray(file.read_bytes())
+    place = data.rfind(b"PK\x01\x02")
+    data[place + 28 : place + 30] = b"\0\0"
+    data[place + 30 : place + 32] = b"\x01\0"  # what was the name is an extra field now
+    file.write_bytes(data)
+    refused(file, "empty part in its name")
+
+
+def test_members_outside_the_file_are_refused(forge, refused):
+    """An entry of the index that points behind the end, or before the beginning."""
+    file = forge.write([("gift/x", b"x")])
+    data = bytearray(file.read_bytes())
+    place = data.rfind(b"PK\x01\x02")
+    data[place + 42 : place + 46] = struct.pack("<L", 0x7FFFFFFF)
+    file.write_bytes(data)
+    refused(file, "lies outside the file")
+
+
 def test_names_of_another_encoding_are_refused(forge, refused):
     """A name that is neither ASCII nor marked as UTF-8 has no certain spelling."""
     refused(forge.patch(b"gift/placeholder", b"gift/pl\x84ceholder"), "not UTF-8")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lllm_packages import (
     ResourceNode,
     Runtime,
+    get_default_runtime,
     load_config,
     load_package,
     load_prompt,
@@ -62,6 +63,22 @@ def test_an_ambiguous_prompt_names_its_candidates(loaded, prompt_source):
         "Resource 'x' is ambiguous: ['my_project.prompts:a/x', 'my_project.prompts:b/x']",
     )
     assert not runtime.has("x", "prompt")
+
+
+@pytest.mark.parametrize(
+    "key", ["add", "my_project:add", "my_project.tools:add", "maths/add", "my_project.tools:one"]
+)
+def test_a_tool_is_found_by_its_name(loaded, key):
+    """As a prompt is: by its own name, or by a module that holds it alone."""
+    loaded(
+        files={
+            "tools/maths.py": "from lllm import tool\n@tool\ndef add(a: int) -> int:\n    return a\n"
+            "@tool\ndef other(a: int) -> int:\n    return a\n",
+            "tools/one.py": "from lllm import tool\n@tool\ndef alone(a: int) -> int:\n    return a\n",
+        }
+    )
+    found = get_default_runtime().get(key, "tool")
+    assert found.name == ("alone" if key.endswith("one") else "add")
 
 
 def test_the_exact_key_comes_first(loaded):
