@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lllm.plugins import discover
+from lllm.plugins import PluginSettings, decide, discover
 
 from .conftest import Site
 
@@ -241,3 +243,43 @@ def test_discovery_is_light(site: Site) -> None:
         check=True,
     )
     assert printed.stdout == "[]\n"
+
+
+lines = st.one_of(
+    st.binary(max_size=20),
+    st.sampled_from(
+        [
+            b"[lllm]",
+            b"a = b.c",
+            b"a = b.c:d [x]",
+            b"= b",
+            b"a",
+            b"[",
+            b"# x",
+            b"\xff = a",
+            b"[lllm]\r",
+            b" [lllm] ",
+        ]
+    ),
+)
+files = st.lists(lines, max_size=6).map(b"\n".join)
+
+
+@given(
+    entry_points=files, metadata=st.one_of(files, st.just(b"Name: acme\nVersion: 1.0\nRequires-Dist: lllm\n"))
+)
+@settings(max_examples=150, deadline=None)
+def test_any_metadata_gives_records_and_states(
+    tmp_path_factory: pytest.TempPathFactory, entry_points: bytes, metadata: bytes
+) -> None:
+    """Whatever lies in the files of a distribution, discovery and policy answer."""
+    info = tmp_path_factory.mktemp("site") / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_bytes(entry_points)
+    (info / "METADATA").write_bytes(metadata)
+    records = discover([str(info.parent)])
+    assert bool(records) <= (b"[lllm]" in entry_points)
+    for decision in decide(records, PluginSettings(), "0.1.0"):
+        assert decision.state in {"ready", "broken", "incompatible", "conflict"}
+        assert (decision.error is None) == (decision.state == "ready")
+        assert decision.record.distribution.isprintable()
