@@ -1,0 +1,176 @@
+"""`lllm process`: a processor between two channels, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any
+
+import click
+
+from lllm.cli.targets import load_named_tactic
+from lllm_process.backoff import Backoff
+from lllm_process.display import ProgressLine, show_logs
+from lllm_process.outputs import token_of
+from lllm_process.places import Place, ensure_named, open_places
+from lllm_process.processor import Processor
+from lllm_process.progress import Progress
+
+__all__ = ["run_process"]
+
+logger = logging.getLogger("lllm.process")
+
+_LOG_EVERY = 10.0
+"""Seconds between progress lines in the log."""
+
+
+def run_process(
+    *,
+    source: str,
+    tactic: str,
+    target: str | None,
+    store: str | None,
+    subscription: str | None,
+    filter_kind: str | None,
+    kind: str,
+    source_name: str,
+    workers: int,
+    timeout: float | None,
+    max_deliveries: int | None,
+    dead_letter: str | None,
+    backoff: float,
+    lease_seconds: float | None,
+    start: str,
+    replay: str | None,
+    generation: str,
+    once: bool,
+    grace: float,
+    quiet: bool,
+) -> int:
+    """Run a processor as the options say; see `lllm process --help`.
+
+    Returns:
+        The exit code: 0 when it ended as asked, 1 when `--once` had to give events up.
+    """
+    named = load_named_tactic(tactic)
+    with ExitStack() as stack:
+        origin, place = open_places(stack, source, target, store)
+        if dead_letter is not None:
+            ensure_named(origin.store, dead_letter)
+        name = subscription or _default_subscription(named.tactic.tactic_name, place)
+        origin.store.create_subscription(
+            origin.channel,
+            subscription_id=name,
+            consumer=token_of(source_name),
+            filters={"kind": filter_kind} if filter_kind else None,
+            start=_start(start),
+            lease_seconds=lease_seconds,
+            max_deliveries=max_deliveries,
+            dead_letter=dead_letter,
+        )
+        if replay is not None:
+            origin.store.seek(name, **_replay(replay))
+        terminal = sys.stderr.isatty()
+        handler = show_logs(logging.WARNING if quiet or terminal else logging.INFO, terminal=terminal)
+        stack.callback(logging.getLogger("lllm").removeHandler, handler)
+        show, finish = _progress(terminal=terminal, quiet=quiet)
+        processor = Processor(
+            origin.store,
+            name,
+            named.tactic,
+            output=None if place is None else place.channel,
+            target=None if place is None else place.store,
+            workers=workers,
+            kind=kind,
+            source=source_name,
+            backoff=Backoff(first=backoff),
+            timeout=timeout,
+            lease_seconds=lease_seconds,
+            generation=generation,
+            grace=grace,
+            on_progress=show,
+        )
+        with _signals(processor):
+            progress = processor.run(once=once)
+        finish(progress)
+    return 1 if once and progress.failed else 0
+
+
+def _default_subscription(tactic: str, place: Place | None) -> str:
+    parts = ["process", tactic] + ([] if place is None else [place.channel])
+    return ".".join(token_of(part) for part in parts)
+
+
+def _start(text: str) -> Any:
+    if text in {"beginning", "end"}:
+        return text
+    if text.isdecimal():
+        return int(text)
+    raise click.UsageError(f"--start must be beginning, end or a cursor, not {text!r}.")
+
+
+def _replay(text: str) -> dict[str, Any]:
+    """Read where to go back to: the beginning, a cursor (small numbers), or a time."""
+    if text in {"beginning", "end"}:
+        return {"to": text}
+    if text.isdecimal() and int(text) < 1_000_000_000:
+        return {"cursor": int(text)}
+    try:
+        return {"time": float(text)}
+    except ValueError:
+        pass
+    try:
+        return {"time": datetime.fromisoformat(text).timestamp()}
+    except ValueError:
+        raise click.UsageError(
+            f"--replay must be beginning, a cursor, unix seconds or an ISO 8601 time, not {text!r}."
+        ) from None
+
+
+def _progress(
+    *, terminal: bool, quiet: bool
+) -> tuple[Callable[[Progress], None] | None, Callable[[Progress], None]]:
+    """Return what shows progress while the processor runs, and what shows it at the end."""
+    if quiet:
+        return None, lambda progress: None
+    if terminal:
+        line = ProgressLine(sys.stderr)
+        return line, lambda progress: line.show(progress, "\n")
+    last = time.monotonic()
+
+    def log(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LOG_EVERY:
+            last = time.monotonic()
+            _log("progress", progress)
+
+    return log, lambda progress: _log("stopped", progress)
+
+
+def _log(message: str, progress: Progress) -> None:
+    logger.info(message, extra={"progress": progress.as_dict()})
+
+
+@contextmanager
+def _signals(processor: Processor) -> Iterator[None]:
+    """Stop gracefully at the first SIGINT or SIGTERM; the second one has its usual effect."""
+    previous: dict[signal.Signals, Any] = {}
+
+    def stop(number: int, frame: object) -> None:
+        for name, handler in previous.items():
+            signal.signal(name, handler)
+        logger.info("stopping: running work may finish; a second signal ends it")
+        processor.stop()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        previous[name] = signal.signal(name, stop)
+    try:
+        yield
+    finally:
+        for name, handler in previous.items():
+            signal.signal(name, handler)

@@ -1,0 +1,74 @@
+"""Where channels are: a psi:// ref of the config, or a name in a store."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from lllm.errors import ChannelNotFoundError
+from lllm.store import Store, open_store
+from lllm_process.finishing import same_store
+
+__all__ = ["Place", "ensure_named", "open_places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A channel in an open store."""
+
+    store: Store
+    channel: str
+
+
+def open_places(
+    stack: ExitStack, source: str, target: str | None, store: str | None
+) -> tuple[Place, Place | None]:
+    """Open the stores of the input and the output channel; one store is opened once.
+
+    Args:
+        stack: Closes the stores.
+        source: psi:// ref or name of the input channel.
+        target: The same for the output channel, or None.
+        store: Store URL or directory for channels given by name; default `.sssn`.
+
+    Raises:
+        SSSNError: A ref is malformed or not bound, or a store cannot be opened.
+        ChannelNotFoundError: There is no such input channel.
+    """
+    opened = _open(source, store)
+    stack.callback(opened.store.close)
+    opened.store.get_channel(opened.channel)
+    if target is None:
+        return opened, None
+    other = _open(target, store)
+    if same_store(opened.store, other.store):
+        other.store.close()
+        other = Place(opened.store, other.channel)
+    else:
+        stack.callback(other.store.close)
+    ensure_named(other.store, other.channel)
+    return opened, other
+
+
+def _open(name: str, store: str | None) -> Place:
+    if not name.startswith("psi:"):
+        return Place(open_store(".sssn" if store is None else store), name)
+    from sssn import SSSNRef, SSSNResolver
+
+    ref = SSSNRef.parse(name)
+    resolver: Any = SSSNResolver.from_config(".")
+    return Place(resolver.open(ref), ref.name)
+
+
+def ensure_named(store: Store, channel: str) -> None:
+    """Make a channel when there is none of that name.
+
+    Args:
+        store: An open store.
+        channel: Its name.
+    """
+    try:
+        store.get_channel(channel)
+    except ChannelNotFoundError:
+        store.ensure_channel({"name": channel})
