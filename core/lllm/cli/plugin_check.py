@@ -177,6 +177,8 @@ def _finding(report: dict[str, Any], imported: dict[str, float], own: str) -> Fi
         install = report.get("install")
         remedy = f"Install it: pip install {install}." if install else report["remedy"]
         return Finding("FAIL", title, seconds, f"{report['problem'].rstrip('.')}. {remedy}")
+    if not _is_import(report):
+        return Finding("ok", title, None, report["note"])
     foreign = {
         name: spent for name, spent in imported.items() if name not in {own, "lllm"} | sys.stdlib_module_names
     }
@@ -187,7 +189,7 @@ def _finding(report: dict[str, Any], imported: dict[str, float], own: str) -> Fi
     if "package" in report and (heavy or seconds >= _CHEAP_SECONDS):
         remedy = "import nothing but lllm and the standard library here; name the rest with import strings"
         return Finding("slow", title, seconds, f"{detail}; {remedy}" if detail else remedy)
-    return Finding("ok", title, seconds if _is_import(report) else None, detail)
+    return Finding("ok", title, seconds, detail)
 
 
 def _is_import(report: dict[str, Any]) -> bool:

@@ -47,12 +47,16 @@ class Examination:
     Args:
         package: The package of the plugin itself.
         report: Takes each JSON object.
+
+    Attributes:
+        note: What the step that is being taken wants to say in the report.
     """
 
     def __init__(self, package: str, report: Callable[[dict[str, Any]], None]) -> None:
         self._package = package
         self._report = report
         self._steps = 0
+        self.note = ""
 
     def step(self, title: str, action: Callable[[], Any], **details: Any) -> Any:
         """Take one step; return what it returned, or None when it failed.
@@ -66,6 +70,7 @@ class Examination:
         sys.stderr.flush()
         self._steps += 1
         self._report({"begun": title})
+        self.note = ""
         begun = perf_counter()
         result, problem, remedy = None, None, None
         try:
@@ -77,7 +82,8 @@ class Examination:
         except BaseException as error:
             problem, remedy = broken_text(error), self._remedy(error)
         seconds = perf_counter() - begun
-        self._report({"title": title, "seconds": seconds, "problem": problem, "remedy": remedy, **details})
+        outcome = {"seconds": seconds, "problem": problem, "remedy": remedy, "note": self.note}
+        self._report({"title": title, **outcome, **details})
         return result
 
     def _remedy(self, error: BaseException) -> str:
@@ -107,7 +113,7 @@ def main(name: str, distribution: str) -> None:
         return
     # What the core imports is not the plugin's doing.
     examination.step("", _import_core)
-    entry = examination.step("hooks", lambda: _ask(name, distribution))
+    entry = examination.step("hooks", partial(_ask, examination, name, distribution))
     if entry is not None:
         _examine_contributions(examination, entry)
 
@@ -121,7 +127,7 @@ def _import_core() -> None:
     import lllm.store.protocol  # noqa: F401
 
 
-def _ask(name: str, distribution: str) -> Entry:
+def _ask(examination: Examination, name: str, distribution: str) -> Entry:
     """Load the plugin alone, or beside the others when it extends one of them."""
     from lllm.cli.program import make_program
 
@@ -134,8 +140,8 @@ def _ask(name: str, distribution: str) -> Entry:
             break
     if entry.exception is not None or entry.state != "loaded":
         raise Unfit(entry.error or entry.state, "Mend the plugin; `lllm plugins hooks` lists the hooks.")
-    if not entry.hooks:
-        raise Unfit("it implements no hook", "Mark its functions with `@lllm.hookimpl`.")
+    names = ", ".join(hook.name for hook in entry.hooks)
+    examination.note = names or "none; what a plugin contributes is in functions marked `@lllm.hookimpl`"
     return entry
 
 

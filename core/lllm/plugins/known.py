@@ -28,6 +28,7 @@ COMMANDS = {
     "process": "lllm-process",
     "psi": "lllm-packages",
     "serve": "lllm-serve",
+    "sssn": "lllm-sssn",
 }
 HOOKS = {
     "lllm_invokers": "lllm-runtime-agents",

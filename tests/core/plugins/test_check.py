@@ -88,7 +88,7 @@ def test_a_good_plugin_passes(site: Site, check: Check) -> None:
     assert lines(result) == [
         ["shout", "(acme-shout"],
         ["ok", "module", "acme_shout.plugin"],
-        ["ok", "hooks"],
+        ["ok", "hooks", "lllm_commands,", "lllm_runtimes,", "lllm_stores,", "lllm_tactics"],
         ["ok", "runtime", "shout", "(shout:)"],
         ["ok", "store", "memory", "(memory:)"],
         ["ok", "tactic", "psi://acme/x/tactics/y"],
@@ -161,6 +161,14 @@ def test_what_does_not_fit_its_protocol_fails(
     assert text in failing[0]
 
 
+def test_a_plugin_without_hooks_is_told_so(site: Site, check: Check) -> None:
+    """It may be meant, so it is no failure."""
+    site.install("acme-shout")
+    result = check("shout")
+    assert result.exit_code == 0
+    assert "none; what a plugin contributes is in functions marked `@lllm.hookimpl`" in result.stdout
+
+
 def test_a_runtime_need_not_inherit_the_protocol(site: Site, check: Check) -> None:
     """Having the methods is enough."""
     install(site, parts=PARTS.replace("class Shout(lllm.Runtime)", "class Shout"))
@@ -178,7 +186,6 @@ def test_the_install_text_of_a_spec_is_the_remedy(site: Site, check: Check) -> N
     ("source", "text"),
     [
         ("raise RuntimeError('no luck')", "FAIL  module acme_bad.plugin"),
-        ("", "it implements no hook. Mark its functions with `@lllm.hookimpl`."),
         ("import lllm\n@lllm.hookimpl\ndef lllm_runtime(): pass", "the closest one is `lllm_runtimes`"),
         (
             "import lllm\n@lllm.hookimpl\ndef lllm_stores(): return 3",
