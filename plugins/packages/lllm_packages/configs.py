@@ -16,7 +16,7 @@ from lllm_packages.registry import Runtime
 __all__ = ["merge_configs", "resolve_config", "vendor_config"]
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<given>:-(?P<default>[^}]*))?\}")
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def resolve_config(name: str, runtime: Runtime | None = None) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def vendor_config(
     if overrides is not None:
         if not isinstance(overrides, Mapping):
             raise TypeError(f"overrides must be a mapping, got {type(overrides).__name__}.")
-        config = merge_configs(config, overrides)
+        _lay(config, overrides)
     return _expand(config, label)
 
 
@@ -84,21 +84,29 @@ def merge_configs(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str,
         base: What is there.
         over: What is laid on it.
     """
-    merged = {}
-    for key, value in [*base.items(), *((key, value) for key, value in over.items() if key not in base)]:
-        laid = over.get(key, value)
-        both = isinstance(value, Mapping) and isinstance(laid, Mapping)
-        merged[key] = merge_configs(value, laid) if both and key in base else _copy(laid)
+    merged: dict[str, Any] = _copy(base)
+    _lay(merged, over)
     return merged
+
+
+def _lay(config: dict[str, Any], over: Mapping[str, Any]) -> None:
+    """Lay a config on one that may be changed, without sharing anything with it."""
+    for key, value in over.items():
+        below = config.get(key)
+        if isinstance(value, Mapping) and isinstance(below, dict):
+            _lay(below, value)
+        else:
+            config[key] = _copy(value)
 
 
 def _copy(value: Any) -> Any:
     """Copy a value without sharing: what YAML anchors repeat becomes separate."""
-    if isinstance(value, _PLAIN):
+    kind = type(value)
+    if kind in _PLAIN:
         return value
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if kind is list or isinstance(value, list):
         return [_copy(item) for item in value]
     return deepcopy(value)
 
@@ -142,10 +150,11 @@ class _Resolver:
         bases = [] if bases is None else [bases] if isinstance(bases, str) else bases
         if not isinstance(bases, list) or not all(isinstance(base, str) and base for base in bases):
             raise TypeError(f"Config '{name}': base must be a name or a list of names, got {bases!r}.")
-        merged: dict[str, Any] = {}
-        for base in bases:
-            merged = merge_configs(merged, self._base(base, name, package))
-        return merge_configs(merged, self._own_prompts(config, package))
+        merged: dict[str, Any] = self._base(bases[0], name, package) if bases else {}
+        for base in bases[1:]:
+            _lay(merged, self._base(base, name, package))
+        _lay(merged, self._own_prompts(config, package))
+        return merged
 
     def _base(self, base: str, name: str, package: str | None) -> dict[str, Any]:
         try:
@@ -158,7 +167,7 @@ class _Resolver:
         """Qualify the bare prompt paths of a package that is not the default one by its name."""
         if package is None or package == self._runtime.default_namespace:
             return config
-        config = merge_configs({}, config)
+        config = _copy(config)
         agents = config.get("agent_configs")
         for place in [config.get("global"), *(agents if isinstance(agents, list) else [])]:
             path = place.get("system_prompt_path") if isinstance(place, dict) else None

@@ -27,7 +27,8 @@ class PythonFile:
 
     Attributes:
         home: Where the modules of the package lie.
-        module: Name of the module.
+        folder: Which folder of the section it lies in, from 0.
+        parts: Its path below that folder, without the ending.
         file: The file.
         namespace: `<package>.<section>`.
         resource_type: The type of the section's resources.
@@ -36,12 +37,18 @@ class PythonFile:
     """
 
     home: ModuleHome
-    module: str
+    folder: int
+    parts: tuple[str, ...]
     file: Path
     namespace: str
     resource_type: str
     path: str
     under: str
+
+    @property
+    def module(self) -> str:
+        """The name of the module; found out when it is needed, because that looks at the disk."""
+        return self.home.module_name(self.namespace.rpartition(".")[2], self.folder, self.parts)
 
     def node(self, definition: Definition) -> ResourceNode:
         """Return the node of a definition.

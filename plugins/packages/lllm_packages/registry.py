@@ -100,6 +100,9 @@ class Runtime:
             return False
 
     def _find(self, key: str, resource_type: str | None) -> ResourceNode | None:
+        node = self._found.get((key, resource_type))
+        if node is not None:
+            return node
         self._prepare(resource_type)
         node = self._search(key, resource_type)
         if node is None and self._import_opaque(resource_type):
@@ -107,9 +110,7 @@ class Runtime:
         return node
 
     def _search(self, key: str, resource_type: str | None) -> ResourceNode | None:
-        node = self._found.get((key, resource_type))
-        if node is not None:
-            return node
+        node: ResourceNode | None = None
         with self._lock:
             for kind in ANY_TYPE if resource_type is None else (resource_type,):
                 if (node := self._index.get(key, kind)) is not None:

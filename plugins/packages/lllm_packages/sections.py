@@ -110,7 +110,8 @@ class Section:
             return
         module = PythonFile(
             home=self.home,
-            module=self.home.module_name(self.name, index, stem),
+            folder=index,
+            parts=tuple(stem),
             file=file,
             namespace=self.namespace,
             resource_type=self.resource_type,

@@ -10,7 +10,16 @@ from threading import Lock
 
 from lllm_packages.source_reader import Definition, read_definitions
 
-__all__ = ["Definition", "SourceScan", "Stamp", "imported_names", "scan_file", "scan_source", "stamp_of"]
+__all__ = [
+    "Definition",
+    "SourceScan",
+    "Stamp",
+    "forget_scans",
+    "imported_names",
+    "scan_file",
+    "scan_source",
+    "stamp_of",
+]
 
 Stamp = tuple[int, int]
 """Modification time in nanoseconds and size in bytes: what tells one version of a file from the next."""
@@ -70,6 +79,12 @@ def scan_file(file: Path) -> SourceScan:
     with _cache_lock:
         _cache[name] = stamp, scan
     return scan
+
+
+def forget_scans() -> None:
+    """Forget every scan, so that the next look-up reads the files again."""
+    with _cache_lock:
+        _cache.clear()
 
 
 def scan_source(source: bytes, name: str = "<source>") -> SourceScan:
