@@ -34,7 +34,7 @@ class PluginManager:
     Args:
         discover: Whether installed plugins are found by themselves; without it there are only those that
             `register` adds, and neither environment nor config is read.
-        path: Directories to look for installed plugins in; `sys.path` when it is None.
+        path: Directories to look for installed plugins in, which must be importable; `sys.path` when it is None.
         enabled: False turns all installed plugins off, as `lllm --no-plugins` does.
         settings: What the user decided; read from environment and config when it is None.
         report: Takes each line that is meant for the user; the default writes to stderr.

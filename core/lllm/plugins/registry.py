@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from inspect import signature
-from threading import RLock
+from threading import RLock, Timer
 from time import perf_counter
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +29,7 @@ __all__ = ["Registry"]
 
 _T = TypeVar("_T")
 _SLOW_SECONDS = 1.0
+_HANGING_SECONDS = 5.0
 
 
 class Registry:
@@ -70,6 +71,7 @@ class Registry:
         self.entries: list[Entry] = []
         self._scanned = self._loaded = not discovering
         self._loading = False
+        self._importing: Entry | None = None
         self._specifying: Entry | None = None
 
     @property
@@ -213,10 +215,15 @@ class Registry:
             # A plugin that asks for plugins while it is imported finds none yet.
             if not self._loaded and not self._loading:
                 self._loading = True
+                # An import cannot be stopped from outside, but whoever waits can be told what for.
+                watch = Timer(_HANGING_SECONDS, self._tell_of_hanging)
+                watch.daemon = True
+                watch.start()
                 try:
                     self._load_all()
                     self._loaded = True
                 finally:
+                    watch.cancel()
                     self._loading = False
 
     def _load_all(self) -> None:
@@ -233,8 +240,10 @@ class Registry:
         self._arrange()
 
     def _import(self, entry: Entry) -> None:
+        target = parse_import_string(entry.entry_point, "entry point", attribute=False)
         begun = perf_counter()
-        plugin: object = parse_import_string(entry.entry_point, "entry point", attribute=False).load()
+        self._importing = entry
+        plugin: object = target.load()
         entry.import_seconds = perf_counter() - begun
         if entry.import_seconds > _SLOW_SECONDS:
             self._report(
@@ -278,6 +287,14 @@ class Registry:
     def _changed(self) -> None:
         self.changes += 1
         bump_generation()
+
+    def _tell_of_hanging(self) -> None:
+        entry = self._importing
+        if entry is not None and self._loading:
+            self._report(
+                f"lllm: plugin {entry.title} is still being imported after {_HANGING_SECONDS:g} s; "
+                f"turn it off with LLLM_PLUGINS_DISABLE={entry.name}"
+            )
 
     def _complain(self, entry: Entry, error: BaseException | None) -> None:
         reason = entry.error or entry.state

@@ -248,6 +248,17 @@ def test_a_plugin_that_sleeps_is_named(site: Site, monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_a_plugin_that_hangs_is_named_while_it_does(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits learns for whom, and how to go on without it."""
+    monkeypatch.setattr("lllm.plugins.registry._HANGING_SECONDS", 0.05)
+    site.install("acme-bad", "import time\ntime.sleep(0.3)")
+    assert site.states() == {"bad": "loaded", "good": "loaded"}
+    assert site.lines == [
+        "lllm: plugin `bad` (acme-bad 1.0) is still being imported after 0.05 s; "
+        "turn it off with LLLM_PLUGINS_DISABLE=bad"
+    ]
+
+
 def test_a_half_removed_plugin_is_broken(site: Site) -> None:
     """Its entry points are there and its code is not."""
     site.install("acme-bad", None, metadata="")
