@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-LANGUAGES = {"bash", "json", "mermaid", "python", "text", "toml", ""}
+LANGUAGES = {"bash", "json", "mermaid", "python", "text", "toml", "yaml", ""}
 
 
 def test_a_page_runs_from_top_to_bottom(document, page, blocks):
