@@ -8,6 +8,7 @@ from typing import Any
 
 from lllm.background import iterate_async, iterate_in_thread, run_in_thread
 from lllm.context import CallContext
+from lllm.errors import TacticUnsupportedError
 from lllm.events import TacticEvent
 from lllm.names import check_flag, copy_boundary
 from lllm.tactic import Tactic
@@ -124,19 +125,18 @@ class NativeTacticAdapter(Tactic[Any, Any], register=False):
         native_events: bool = False,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        method = self._method("aevents") if native_events else None
-        method = method or self._method("astream")
-        if method is None:
-            produced: Any = iterate_in_thread(lambda: self._stream(input_value, context=context, **kwargs))
-        else:
+        events = self._method("aevents")
+        method = events if native_events else self._method("astream")
+        if method is None and self._method("stream") is not None:
+            pieces = iterate_in_thread(lambda: self._stream(input_value, context=context, **kwargs))
+        elif (method := method or events) is not None:
             produced = method(input_value, **self._arguments(method, context, kwargs))
-            produced = await produced if inspect.isawaitable(produced) else produced
-        if not hasattr(produced, "__aiter__"):
-            for item in _items(produced):
-                yield item
-            return
-        async for item in produced:
-            yield item
+            pieces = _pieces(await produced if inspect.isawaitable(produced) else produced)
+        else:
+            raise TacticUnsupportedError(f"`{self.tactic_name}` does not support streaming.")
+        async for piece in pieces:
+            # Whoever asked for chunks and gets events reads what they carry.
+            yield piece.data if method is events and not native_events else piece
 
     def aevents(
         self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any
@@ -222,6 +222,15 @@ def _context_metadata(context: CallContext) -> dict[str, Any]:
         if value:
             metadata.setdefault(f"lllm_{name}", value)
     return metadata
+
+
+async def _pieces(produced: Any) -> AsyncIterator[Any]:
+    if hasattr(produced, "__aiter__"):
+        async for piece in produced:
+            yield piece
+        return
+    for piece in _items(produced):
+        yield piece
 
 
 def _items(produced: Any) -> Iterable[Any]:

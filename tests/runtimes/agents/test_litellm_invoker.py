@@ -220,8 +220,10 @@ def test_parse_failures_are_execution_errors(agent, library):
         agent.respond()
 
 
-def test_the_library_itself_answers_offline_and_over_a_connection(make_agent, server):
+@pytest.mark.filterwarnings("default")
+def test_the_library_itself_answers_offline_and_over_a_connection(make_agent, server, monkeypatch):
     """Where litellm is installed: its mock, and the stub of a provider."""
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # its prices come from a web page otherwise
     pytest.importorskip("litellm")
     agent = make_agent(invoker=build_invoker({"invoker": "litellm"}))
     agent.model = "gpt-4o"
