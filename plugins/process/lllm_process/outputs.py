@@ -75,9 +75,19 @@ def _is_token(text: str) -> bool:
 
 
 def output_event(
-    delivery: Delivery, result: Any, *, event_id: str, channel: str, source: str, kind: str
+    delivery: Delivery,
+    result: Any,
+    *,
+    event_id: str,
+    channel: str,
+    source: str,
+    kind: str,
+    foreign: bool = False,
 ) -> Event:
     """Return the event that carries a result, with the input as its parent.
+
+    A parent must be in the same store. An output that goes to another one names its input in the metadata instead,
+    under `input`; the correlation id leads from one to the other as well.
 
     Args:
         delivery: The leased event.
@@ -86,6 +96,7 @@ def output_event(
         channel: Channel that it goes to.
         source: Who made it.
         kind: Its kind.
+        foreign: Whether the output goes to another store than the input came from.
 
     Raises:
         PydanticSerializationError: The result has no JSON form.
@@ -98,5 +109,6 @@ def output_event(
         kind=kind,
         payload=to_jsonable_python(result, by_alias=True),
         correlation_id=event.correlation_id or event.id,
-        parent_ids=(event.id,),
+        parent_ids=() if foreign else (event.id,),
+        metadata={"input": {"id": event.id, "channel": event.channel}} if foreign else {},
     )

@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError
 from lllm import DeadlineExceeded, Tactic, as_tactic
 from lllm.errors import (
     ChannelNotFoundError,
+    EventNotFoundError,
     InvalidPayloadError,
     LeaseLostError,
     SSSNError,
@@ -38,6 +39,7 @@ _COMMIT_LIMIT = 200
 
 _PERMANENT = (
     ChannelNotFoundError,
+    EventNotFoundError,
     InvalidPayloadError,
     StoreClosedError,
     StoreFormatError,
@@ -297,6 +299,7 @@ class _Run:
                     channel=processor.output,
                     source=processor.source,
                     kind=processor.kind,
+                    foreign=self.target is not self.source,
                 )
         except asyncio.CancelledError:
             self._done_with(delivery.token)
