@@ -136,7 +136,8 @@ class NativeTacticAdapter(Tactic[Any, Any], register=False):
             raise TacticUnsupportedError(f"`{self.tactic_name}` does not support streaming.")
         async for piece in pieces:
             # Whoever asked for chunks and gets events reads what they carry.
-            yield piece.data if method is events and not native_events else piece
+            unwrap = isinstance(piece, TacticEvent) and method is events and not native_events
+            yield piece.data if unwrap else piece
 
     def aevents(
         self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any
