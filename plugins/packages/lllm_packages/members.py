@@ -176,6 +176,11 @@ class OpaqueModule:
         self._lock = RLock()
         self._begun = error is not None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it has been imported, or need not be tried."""
+        return self._begun
+
     def nodes(self) -> list[ResourceNode]:
         """Import the module and return its resources, the first time; nothing from then on.
 
@@ -198,7 +203,7 @@ class OpaqueModule:
         return ResourceNode.eager(lazy.key, value, lazy.namespace, lazy.resource_type, lazy.metadata)
 
     def may_hold(self, name: str) -> bool:
-        """Tell whether a module that cannot be imported looks as though it should hold a resource.
+        """Tell from its path and its text whether the module looks as though it should hold a resource.
 
         Args:
             name: The key that was asked for, without its namespace.

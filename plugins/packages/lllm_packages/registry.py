@@ -105,8 +105,10 @@ class Runtime:
             return node
         self._prepare(resource_type)
         node = self._search(key, resource_type)
-        if node is None and self._import_opaque(resource_type):
-            node = self._search(key, resource_type)
+        # Modules that have the name in their text come first: mostly nothing else needs to be imported.
+        for name in (key.rpartition(":")[2], None):
+            if node is None and self._import_opaque(resource_type, name):
+                node = self._search(key, resource_type)
         return node
 
     def _search(self, key: str, resource_type: str | None) -> ResourceNode | None:
@@ -407,9 +409,9 @@ class Runtime:
                 self._index.add(node)
             self._found = {}
 
-    def _import_opaque(self, resource_type: str | None) -> bool:
+    def _import_opaque(self, resource_type: str | None, name: str | None = None) -> bool:
         """Import the modules whose source did not tell what they hold; return whether they held anything."""
-        nodes, notices = self._unscanned.import_modules(resource_type)
+        nodes, notices = self._unscanned.import_modules(resource_type, name)
         self._add(nodes)
         _warn(notices)
         return bool(nodes)

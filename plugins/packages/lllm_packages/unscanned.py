@@ -73,11 +73,14 @@ class Unscanned:
         """Return the opaque modules."""
         return [module for module, _ in self._modules]
 
-    def import_modules(self, resource_type: str | None) -> tuple[list[ResourceNode], list[str]]:
+    def import_modules(
+        self, resource_type: str | None, name: str | None = None
+    ) -> tuple[list[ResourceNode], list[str]]:
         """Import the opaque modules that may hold resources of a type; each is imported once.
 
         Args:
             resource_type: The type, or None for all.
+            name: Only those whose path or text has this name; None for all.
 
         Returns:
             The nodes, and the errors of the modules that failed.
@@ -85,7 +88,9 @@ class Unscanned:
         nodes: list[ResourceNode] = []
         notices: list[str] = []
         for module, namespaces in list(self._modules):
-            if resource_type in {None, module.source.resource_type}:
+            if resource_type not in {None, module.source.resource_type} or module.is_done:
+                continue
+            if name is None or module.may_hold(name):
                 try:
                     nodes += _with_aliases(module.nodes(), namespaces)
                 except ImportError as error:

@@ -143,6 +143,22 @@ def test_an_opaque_module_is_imported_when_nothing_else_is_found(project, prompt
     assert (tmp_path / "ran").read_text() == "x"
 
 
+def test_of_opaque_modules_the_one_with_the_name_is_imported_first(project):
+    """A module that derives its tactics from another one's class does not make all the others run."""
+    source = "from ._base import Base\nclass A(Base):\n    name = '%s'\n    agent_group = []\n"
+    project(
+        {
+            "tactics/_base.py": "from lllm import Tactic\nclass Base(Tactic, register=False):\n"
+            "    def call(self, task):\n        return self.name\n",
+            "tactics/a.py": source % "opaque-a" + "raise RuntimeError",
+            "tactics/b.py": source % "opaque-b",
+        }
+    )
+    assert load_tactic("my_project:opaque-b")({})("x") == "opaque-b"
+    with pytest.warns(RuntimeWarning, match=r"a\.py of package"), pytest.raises(ImportError, match=r"a\.py"):
+        load_tactic("opaque-a")
+
+
 def test_listing_imports_opaque_modules(project):
     """`keys()` is complete; a module that fails is left out with a warning, once."""
     project(

@@ -1,5 +1,6 @@
 """New projects."""
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -82,6 +83,21 @@ def test_a_project_passes_its_own_tests(template, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_project_can_be_built(template, tmp_path):
+    """By its build backend, with the package in it and requirements that exist."""
+    pytest.importorskip("setuptools")
+    result = create_project(template, "demo", directory=tmp_path)
+    build = [sys.executable, "-W", "ignore", "-c", "import setuptools; setuptools.setup()", "-q"]
+    subprocess.run([*build, "egg_info", "build", "--build-base", "out"], cwd=result.path, check=True)
+    built = {path.name for path in (result.path / "out" / "lib" / "demo").iterdir()}
+    assert built == {"__init__.py", "tactics.py"}
+    metadata = (result.path / "demo.egg-info" / "requires.txt").read_text()
+    known = set(importlib.metadata.metadata("lllm").get_all("Provides-Extra"))
+    assert set(re.findall(r"^lllm\[([\w-]+)\]$", metadata, re.MULTILINE)) <= known
+    assert re.search(r"^lllm(\[pydantic-ai\])?$", metadata, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
