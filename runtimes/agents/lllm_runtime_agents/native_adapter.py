@@ -127,17 +127,18 @@ class NativeTacticAdapter(Tactic[Any, Any], register=False):
     ) -> AsyncIterator[Any]:
         events = self._method("aevents")
         method = events if native_events else self._method("astream")
+        for_chunks = False
         if method is None and self._method("stream") is not None:
             pieces = iterate_in_thread(lambda: self._stream(input_value, context=context, **kwargs))
         elif (method := method or events) is not None:
+            for_chunks = method == events and not native_events
             produced = method(input_value, **self._arguments(method, context, kwargs))
             pieces = _pieces(await produced if inspect.isawaitable(produced) else produced)
         else:
             raise TacticUnsupportedError(f"`{self.tactic_name}` does not support streaming.")
         async for piece in pieces:
             # Whoever asked for chunks and gets events reads what they carry.
-            unwrap = isinstance(piece, TacticEvent) and method is events and not native_events
-            yield piece.data if unwrap else piece
+            yield piece.data if for_chunks and isinstance(piece, TacticEvent) else piece
 
     def aevents(
         self, input_value: Any, *, context: CallContext | None = None, **kwargs: Any
