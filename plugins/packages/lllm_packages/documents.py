@@ -12,6 +12,8 @@ from typing import Any
 __all__ = ["CONFIG_SUFFIXES", "read_asset", "read_config", "read_markdown", "split_front_matter"]
 
 _MOST_VALUES = 1_000_000
+_MOST_BRACKETS = 5_000
+_MOST_DASHES = 200
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<fields>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -19,7 +21,8 @@ def _parse_yaml(text: str) -> Any:
     # PyYAML costs tens of milliseconds to import, and many programs never read a YAML file.
     import yaml  # type: ignore[import-untyped]
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    # The parser in C is ten times as fast, and overflows its stack where the other raises RecursionError.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader) if _is_shallow(text) else yaml.SafeLoader
     try:
         value = yaml.load(text, Loader=loader)
     except (yaml.YAMLError, RecursionError) as error:
@@ -27,6 +30,13 @@ def _parse_yaml(text: str) -> Any:
     if "*" in text:
         _check_size(value)
     return value
+
+
+def _is_shallow(text: str) -> bool:
+    """Tell whether a text has too few of the signs that open a level to nest deeply."""
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        return False
+    return all(line.count("-") + line.count("?") < _MOST_DASHES for line in text.splitlines())
 
 
 def _check_size(value: Any) -> None:

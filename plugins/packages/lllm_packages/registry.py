@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from lllm.names import check_text
 from lllm_packages.index import ResourceIndex, package_of
 from lllm_packages.lookup import ANY_TYPE, find_node
 from lllm_packages.members import OpaqueModule
@@ -78,10 +79,10 @@ class Runtime:
 
         Raises:
             KeyError: There is none, or several.
-            TypeError: The key is that of a resource of another type.
+            TypeError: The key is that of a resource of another type, or no string.
             ImportError: The module that should define it cannot be imported.
         """
-        node = self._find(key, resource_type)
+        node = self._find(check_text(key, "key"), resource_type)
         if node is None:
             self._prepare(None)
             raise missing_error(key, resource_type, self._nodes(), self._unscanned.modules())

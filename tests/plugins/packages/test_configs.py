@@ -142,6 +142,16 @@ def test_aliases_that_unfold_to_something_huge_are_refused(loaded):
         resolve_config("laughs")
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 20_000, "- " * 20_000 + "x", "- &a " * 20_000 + "x", "{a: " * 20_000]
+)
+def test_what_nests_too_deeply_is_refused(loaded, text):
+    """A config of some kilobytes cannot bring the interpreter down."""
+    loaded(files={"configs/deep.yaml": text})
+    with pytest.raises(ValueError, match=r"deep\.yaml is not valid YAML"):
+        resolve_config("deep")
+
+
 def test_results_are_copies(loaded):
     """Nothing that is done to a resolved config shows in the next one, in its base, or under another anchor."""
     loaded(

@@ -157,6 +157,14 @@ def test_a_missing_key_names_close_ones():
         runtime.get("zzz")
 
 
+@pytest.mark.parametrize("key", [None, 3, b"k", ("k",)])
+def test_a_key_is_a_text(key):
+    """Anything else is a TypeError, and `has` says no."""
+    with pytest.raises(TypeError, match=r"key must be a string\."):
+        Runtime().get(key)
+    assert not Runtime().has(key)
+
+
 def test_each_type_has_its_own_functions():
     """`register_X` and `get_X` for prompts, tactics, configs and context managers."""
 
