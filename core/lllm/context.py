@@ -6,10 +6,10 @@ from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from lllm.errors import DeadlineExceeded
-from lllm.fields import Metadata, ServiceRefText, TacticRefText, Tags, TokenText
+from lllm.fields import Metadata, ServiceRefText, TacticRefText, Tags, Text, TokenText
 from lllm.ids import new_id
 
 __all__ = ["CallContext", "check_deadline", "fresh_context"]
@@ -59,7 +59,7 @@ class CallContext(BaseModel):
     model_config = ConfigDict(extra="allow", defer_build=True)
 
     request_id: TokenText = Field(default_factory=new_id)
-    caller: StrictStr | None = None
+    caller: Text | None = None
     trace_id: TokenText | None = None
     span_id: TokenText | None = None
     package_ref: TacticRefText | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StrictStr, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
 
 from lllm import names, refs
 
@@ -19,6 +20,7 @@ __all__ = [
     "ServiceRefText",
     "TacticRefText",
     "Tags",
+    "Text",
     "TokenText",
 ]
 
@@ -59,13 +61,21 @@ def _examples(value: Any, info: ValidationInfo) -> list[dict[str, Any]]:
     return names.check_examples(value, label)
 
 
-TokenText = Annotated[StrictStr, AfterValidator(_named(names.check_token))]
-SegmentText = Annotated[StrictStr, AfterValidator(_named(names.check_segment))]
-TacticRefText = Annotated[StrictStr, AfterValidator(_named(refs.check_tactic_ref))]
-ServiceRefText = Annotated[StrictStr, AfterValidator(_named(refs.check_service_ref))]
+class _StrictString:
+    """Marks a strict string; pydantic's own `StrictStr` stands in a module that costs ten milliseconds to import."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.str_schema(strict=True)
+
+
+Text = Annotated[str, _StrictString()]
+TokenText = Annotated[Text, AfterValidator(_named(names.check_token))]
+SegmentText = Annotated[Text, AfterValidator(_named(names.check_segment))]
+TacticRefText = Annotated[Text, AfterValidator(_named(refs.check_tactic_ref))]
+ServiceRefText = Annotated[Text, AfterValidator(_named(refs.check_service_ref))]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_named(_mapping))]
 SchemaMap = Annotated[dict[str, Any] | None, BeforeValidator(_named(_schema_map))]
-Tags = Annotated[dict[str, StrictStr], BeforeValidator(_named(_mapping))]
+Tags = Annotated[dict[str, Text], BeforeValidator(_named(_mapping))]
 Examples = Annotated[list[dict[str, Any]], BeforeValidator(_examples)]
 Number = Annotated[float, BeforeValidator(_named(_number))]
 CopiedValue = Annotated[Any, BeforeValidator(lambda value: names.copy_boundary(value, lenient=True))]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from time import perf_counter, time
-from traceback import format_exception
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from lllm.fields import CopiedValue, Metadata, Number, SegmentText, TokenText
+from lllm.fields import CopiedValue, Metadata, Number, SegmentText, Text, TokenText
 
 __all__ = ["CallResult", "CallTrace"]
 
@@ -39,11 +38,11 @@ class CallTrace(BaseModel):
     started_at: Number = Field(default_factory=time)
     ended_at: Number | None = None
     latency_ms: Number | None = None
-    input_type: StrictStr | None = None
-    output_type: StrictStr | None = None
+    input_type: Text | None = None
+    output_type: Text | None = None
     error_type: TokenText | None = None
-    error: StrictStr | None = None
-    traceback: StrictStr | None = None
+    error: Text | None = None
+    traceback: Text | None = None
     metadata: Metadata = Field(default_factory=dict)
 
     _started: float = PrivateAttr(default_factory=perf_counter)
@@ -66,6 +65,8 @@ class CallTrace(BaseModel):
         self._end("failure")
         self.error_type = type(error).__name__
         self.error = str(error)
+        from traceback import format_exception
+
         self.traceback = "".join(format_exception(error))
 
     def _end(self, state: str) -> None:

@@ -6,22 +6,23 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lllm.calls import Call, active_call
-from lllm.context import CallContext, check_deadline, fresh_context
 from lllm.errors import TacticUnsupportedError
-from lllm.events import TacticEvent
 from lllm.names import check_examples, check_flag, check_metadata, check_segment, check_text
 from lllm.refs import check_service_ref, check_tactic_ref
 from lllm.schema import type_name
-from lllm.tactic import host
+from lllm.tactic import host, models
 from lllm.tactic.batched import LABELS, Batched
 from lllm.tactic.described import Described
 from lllm.tactic.generics import generic_types
 from lllm.tactic.parts import bind_parts, find_parts
 from lllm.tactic.registry import register_definition
 from lllm.tactic.traits import traits_of
-from lllm.trace import CallResult, CallTrace
 
 if TYPE_CHECKING:
+    from lllm.context import CallContext
+    from lllm.events import TacticEvent
+    from lllm.trace import CallTrace
+
     pass
 
 __all__ = ["Tactic"]
@@ -217,11 +218,11 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
     def _begin(self, context: CallContext | None) -> Call:
         parent = active_call.get()
         if context is None:
-            context = fresh_context(None if parent is None else parent.context)
+            context = models.fresh_context(None if parent is None else parent.context)
             call = Call(self, context, parent)
             if parent is not None:
                 call.bounded = context.bounded
-        elif isinstance(context, CallContext):
+        elif isinstance(context, models.CallContext):
             call = Call(self, context, parent)
             call.bounded = context.bounded
         else:
@@ -238,7 +239,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
         context = call.context
         call.task = value = self.validate_input(input_value)
         if call.bounded:
-            check_deadline(context)
+            models.check_deadline(context)
         worker = self if self._claimed_by is None else self._bind(call)
         output = worker._run(value, context=context, **kwargs)
         if isinstance(output, Awaitable):
@@ -253,7 +254,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
         context = call.context
         call.task = value = self.validate_input(input_value)
         if call.bounded:
-            check_deadline(context)
+            models.check_deadline(context)
         worker = self if self._claimed_by is None else self._bind(call)
         output = worker._arun(value, context=context, **kwargs)
         if isinstance(output, Awaitable):
@@ -274,7 +275,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
 
     def _trace(self, call: Call) -> CallTrace:
         context = call.context
-        return CallTrace(
+        return models.CallTrace(
             request_id=context.request_id,
             tactic=self.tactic_name,
             input_type=type_name(self.input_type),
@@ -287,7 +288,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
             return call.session if return_session else call.output
         trace.success(call.output)
         _add_usage(trace, call)
-        return CallResult.of(call.output, trace)
+        return models.CallResult.of(call.output, trace)
 
     def _failed(self, call: Call, error: BaseException, trace: CallTrace | None, return_session: Any) -> Any:
         """End a failed call; return what stands for the failure, or raise it."""
@@ -297,7 +298,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
             if trace is not None:
                 trace.failure(error)
                 _add_usage(trace, call)
-                return CallResult.of(None, trace)
+                return models.CallResult.of(None, trace)
             if return_session == "always":
                 return call.session
         raise error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from inspect import cleandoc
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lllm.schema import cached_json_schema, mismatch, validator_of
-from lllm.tactic.info import TacticInfo
+from lllm.tactic import models
 from lllm.tactic.traits import NO_TRAITS, Traits
+
+if TYPE_CHECKING:
+    from lllm.tactic.info import TacticInfo
 
 __all__ = ["Described"]
 
@@ -44,7 +47,7 @@ class Described:
 
     def info(self) -> TacticInfo:
         """Return the portable description of this tactic."""
-        return TacticInfo(
+        return models.TacticInfo(
             name=self.tactic_name,
             description=self._described(),
             input_schema=self._export_input_schema(),

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field
 
-from lllm.fields import Examples, Metadata, SchemaMap, SegmentText, ServiceRefText, TacticRefText, TokenText
+from lllm.fields import (
+    Examples,
+    Metadata,
+    SchemaMap,
+    SegmentText,
+    ServiceRefText,
+    TacticRefText,
+    Text,
+    TokenText,
+)
 from lllm.refs import check_service_ref, check_tactic_ref
 from lllm.secrets import public_copy
 from lllm.tactic.endpoints import custom_endpoints
@@ -33,7 +42,7 @@ class TacticInfo(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     name: SegmentText
-    description: StrictStr = ""
+    description: Text = ""
     input_schema: SchemaMap = None
     output_schema: SchemaMap = None
     capabilities: tuple[TokenText, ...] = ("run", "arun")
