@@ -111,6 +111,9 @@ class Reader(Protocol):
     def find_events(self, ids: Sequence[str]) -> dict[str, EventRow]:
         """Return the events of those ids that exist, by id."""
 
+    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the positions of those ids that exist, by id; cheaper than their events."""
+
     def children(self, event_id: str, *, after: int = 0, limit: int) -> list[EventRow]:
         """Return events that name `event_id` as a parent, with a position above `after`, by position."""
 

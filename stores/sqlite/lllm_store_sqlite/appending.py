@@ -21,15 +21,14 @@ _SMALL_BATCH = 16
 _SMALL_BODIES = 16_384
 _ROWS_PER_INSERT = 100
 _VALUES = f"({marks(COLUMNS.count(',') + 1)})"
-_INSERT_RECENT = f"INSERT INTO recent({COLUMNS}) VALUES {_VALUES}"
+_INSERT_RECENT = f"""
+INSERT INTO recent({COLUMNS}) SELECT {_VALUES[1:-1]} WHERE NOT EXISTS (SELECT 1 FROM events WHERE id = ?4)
+"""
 _INSERT = f"INSERT OR FAIL INTO events({COLUMNS}) VALUES "
 _INSERT_ONE = _INSERT + _VALUES
 _INSERT_MANY = _INSERT + ",".join([_VALUES] * _ROWS_PER_INSERT)
 _MOVE_RECENT = f"INSERT INTO events({COLUMNS}) SELECT {COLUMNS} FROM recent ORDER BY position"
-_LINK = """
-INSERT OR IGNORE INTO links(parent, child)
-SELECT position, ?1 FROM events WHERE id = ?2 UNION ALL SELECT position, ?1 FROM recent WHERE id = ?2
-"""
+_LINK = "INSERT OR IGNORE INTO links(parent, child) VALUES (?, ?)"
 
 
 class EventWrites(EventReads):
@@ -41,11 +40,13 @@ class EventWrites(EventReads):
         self._position: int | None = None
         self._heads: dict[str, int] = {}
         self._recent: set[bytes | str] | None = None
+        self._found: dict[str, int] = {}
         self._remembers_removed = True
 
     def begin(self) -> None:
         """Start a transaction, and keep what is known of heads if nobody else has committed since."""
         self.execute("BEGIN IMMEDIATE")
+        self._found = {}
         (version,) = self.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self.forget()
@@ -64,6 +65,11 @@ class EventWrites(EventReads):
         if self._position is None:
             self._position = super().last_position()
         return self._position
+
+    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the positions of the events with these ids, by id; the next insert wants them again."""
+        self._found = super().positions(ids)
+        return self._found
 
     def head(self, channel: str) -> int | None:
         """Return the cursor of the newest event ever appended to a channel, None without the channel."""
@@ -87,7 +93,7 @@ class EventWrites(EventReads):
         records = [record_of(row, self._known_number(row[2])) for row in rows]
         if self._remembers_removed:
             self._refuse_removed(rows)
-        if len(records) <= _SMALL_BATCH and sum(len(record[8]) for record in records) <= _SMALL_BODIES:
+        if len(records) <= _SMALL_BATCH and sum([len(record[8]) for record in records]) <= _SMALL_BODIES:
             self._insert_recent(records)
         else:
             self._insert_indexed(records)
@@ -95,7 +101,18 @@ class EventWrites(EventReads):
             self._heads[row[2]] = row[1]
         self._position = rows[-1][7]
         if links:
-            self.connection.executemany(_LINK, [(rows[index][7], pack_id(parent)) for parent, index in links])
+            self._link(rows, links)
+
+    def _link(self, rows: Sequence[EventRow], links: Sequence[tuple[str, int]]) -> None:
+        positions = self._found
+        missing = [parent for parent, _ in links if parent not in positions]
+        if missing:
+            positions = {**positions, **super().positions(missing)}
+        pairs = [(positions[parent], rows[child][7]) for parent, child in links if parent in positions]
+        if len(pairs) == 1:
+            self.execute(_LINK, pairs[0])
+        else:
+            self.connection.executemany(_LINK, pairs)
 
     def _known_number(self, channel: str) -> int:
         number = self._numbers.get(channel) or self.number_of(channel)
@@ -113,18 +130,15 @@ class EventWrites(EventReads):
         recent = self._recent
         if recent is None:
             recent = self._recent = {packed for (packed,) in execute("SELECT id FROM recent")}
-        ids = {record[3] for record in records}
-        if len(ids) < len(records) or not recent.isdisjoint(ids):
-            raise DuplicateId
-        for packed in ids:
-            if execute("SELECT 1 FROM events WHERE id = ?", (packed,)).fetchone():
-                raise DuplicateId
-        if len(recent) + len(ids) > _MOST_RECENT:
+        if len(recent) + len(records) > _MOST_RECENT:
             self._move_recent()
             recent = self._recent = set()
         for record in records:
-            execute(_INSERT_RECENT, record)
-        recent |= ids
+            if record[3] in recent or not execute(_INSERT_RECENT, record).rowcount:
+                self._recent = None
+                execute("DELETE FROM recent WHERE position >= ?", (records[0][0],))
+                raise DuplicateId
+            recent.add(record[3])
 
     def _move_recent(self) -> None:
         """Give the recent events their indexes; in one go, that costs a third less than one by one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
@@ -30,53 +29,45 @@ def record_of(row: EventRow, channel: int) -> tuple[Any, ...]:
         channel: Number of its channel.
     """
     event_id, cursor, _, timestamp, kind, correlation, body, position = row
-    data = body.encode()
-    return (
-        position,
-        channel,
-        cursor,
-        pack_id(event_id),
-        kind,
-        timestamp,
-        None if correlation is None else pack_id(correlation),
-        _seal(row, channel, data),
-        data,
-    )
+    packed, data = pack_id(event_id), body.encode()
+    linked = None if correlation is None else pack_id(correlation)
+    seal = _seal(_fixed(position, channel, cursor, timestamp), packed, kind.encode(), linked, data)
+    return (position, channel, cursor, packed, kind, timestamp, linked, seal, data)
 
 
-def row_of_record(record: tuple[Any, ...], name_of: Callable[[int], str]) -> EventRow:
+def row_of_record(record: tuple[Any, ...], channel: str) -> EventRow:
     """Return the event of a record; one that is damaged has an empty body, which no reader decodes.
 
     Args:
         record: The `READ_COLUMNS`.
-        name_of: Gives the name of a channel by its number.
+        channel: Name of its channel.
     """
-    position, channel, cursor, packed, kind, timestamp, correlation, seal, body = record
-    name = name_of(channel)
+    position, number, cursor, packed, kind, timestamp, linked, seal, body = record
     try:
-        row: EventRow = (
-            unpack_id(packed),
-            cursor,
-            name,
-            timestamp,
-            kind.decode(),
-            None if correlation is None else unpack_id(correlation),
-            body.decode(),
-            position,
-        )
         # A timestamp that is not finite comes from the reference, and breaks every JSON reader.
-        if timestamp - timestamp == 0.0 and _seal(row, channel, body) == seal:
-            return row
+        if timestamp - timestamp == 0.0 and seal == _seal(
+            _fixed(position, number, cursor, timestamp), packed, kind, linked, body
+        ):
+            return (
+                unpack_id(packed),
+                cursor,
+                channel,
+                timestamp,
+                kind.decode(),
+                None if linked is None else unpack_id(linked),
+                body.decode(),
+                position,
+            )
     except (TypeError, ValueError, AttributeError, struct.error):
         pass
     legible = unpack_id(packed) if isinstance(packed, (bytes, str)) else str(packed)
-    return (legible, cursor, name, 0.0, "", None, "", position)
+    return (legible, cursor, channel, 0.0, "", None, "", position)
 
 
-def _seal(row: EventRow, channel: int, body: bytes) -> int:
+def _seal(fixed: bytes, packed: bytes | str, kind: bytes, linked: bytes | str | None, body: bytes) -> int:
     """Return the checksum of an event: SQLite would not notice a byte that changed on the disk."""
-    event_id, cursor, _, timestamp, kind, correlation, _, position = row
-    seal = crc32(_fixed(position, channel, cursor, timestamp))
-    seal = crc32(body, crc32(f"{event_id} {kind} {correlation}".encode(), seal))
+    seal = crc32(packed if isinstance(packed, bytes) else packed.encode(), crc32(fixed))
+    if linked is not None:
+        seal = crc32(linked if isinstance(linked, bytes) else linked.encode(), seal)
     # Signed, because SQLite keeps every signed 32-bit number in four bytes.
-    return seal - 0x8000_0000
+    return crc32(body, crc32(kind, seal)) - 0x8000_0000

@@ -31,7 +31,13 @@ _LAST_POSITION = """
 SELECT max(ifnull((SELECT max(position) FROM events), 0), ifnull((SELECT max(position) FROM recent), 0),
            ifnull((SELECT value FROM meta WHERE key = 'position'), 0))
 """
-_POSITION = "SELECT position FROM events WHERE id = ?1 UNION ALL SELECT position FROM recent WHERE id = ?1"
+
+
+def _positions(count: int) -> str:
+    """Return the query for the positions of `count` ids, each of which it wants twice."""
+    ids = marks(count)
+    parts = [f"SELECT id, position FROM {table} WHERE id IN ({ids})" for table in ("events", "recent")]
+    return " UNION ALL ".join(parts)
 
 
 class EventReads(Tables):
@@ -104,15 +110,26 @@ class EventReads(Tables):
             found.update((row[0], row) for row in rows)
         return found
 
+    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the positions of the events with these ids, by id; missing ones are left out."""
+        found: dict[str, int] = {}
+        for chunk in chunks(ids, 250):
+            packed = [pack_id(event_id) for event_id in chunk]
+            found.update(
+                (unpack_id(name), position)
+                for name, position in self.execute(_positions(len(packed)), packed * 2)
+            )
+        return found
+
     def children(self, event_id: str, *, after: int = 0, limit: int) -> list[EventRow]:
         """Return the events that name an event as parent, in append order above a position."""
-        found = self.execute(_POSITION, (pack_id(event_id),)).fetchone()
-        if found is None:
+        found = self.positions((event_id,))
+        if not found:
             return []
         children = (
             "position IN (SELECT child FROM links WHERE parent = ? AND child > ? ORDER BY child LIMIT ?)"
         )
-        return self._both(children, [found[0], after, limit], limit)
+        return self._both(children, [found[event_id], after, limit], limit)
 
     def correlated(self, correlation_id: str, *, after: int = 0, limit: int) -> list[EventRow]:
         """Return the events of all channels with a correlation id, in append order above a position."""
@@ -164,5 +181,11 @@ class EventReads(Tables):
                     f"SELECT {READ_COLUMNS} FROM {table} WHERE {where} ORDER BY {key} {direction} LIMIT ?",
                     (*values, limit - len(rows)),
                 )
-                rows.extend([row_of_record(record, self.name_of) for record in records])
+                names = self._names
+                rows.extend(
+                    [
+                        row_of_record(record, names.get(record[1]) or self.name_of(record[1]))
+                        for record in records
+                    ]
+                )
         return rows

@@ -1,8 +1,8 @@
 """Group commit: writers that arrive while another commits share the next commit.
 
-The first writer leads: it commits its own request and whatever is waiting. Writers that arrive meanwhile
-wait, each on a lock of its own; when the commit is done, the first of them leads the next group. One
-flush then pays for a whole group, and nobody waits longer than two commits.
+The first writer leads: it commits its own request. Writers that arrive meanwhile wait, each on a lock of its
+own; when the commit is done, the first of them leads the next group, which is all that wait by then. One
+flush pays for a whole group, and nobody waits longer than two commits.
 """
 
 from __future__ import annotations
@@ -50,14 +50,15 @@ class Request:
 class CommitQueue:
     """Lets one thread at a time commit, for itself and for those that wait.
 
+    Whoever holds the lock `_leader` leads. It is handed over without being released while somebody waits.
+
     Args:
         commit: Settles every request of a group; what it leaves unsettled is tried again by the next leader.
     """
 
     def __init__(self, commit: Callable[[list[Request]], None]) -> None:
         self._commit = commit
-        self._mutex = threading.Lock()
-        self._led = False
+        self._leader = threading.Lock()
         self._waiting: deque[Request] = deque()
 
     def submit(self, request: Request) -> None:
@@ -66,8 +67,11 @@ class CommitQueue:
         Args:
             request: A new request.
         """
-        group = self._enter(request)
-        if group is None:
+        if self._leader.acquire(blocking=False):
+            group = [request]
+        elif self._lead_after_waiting(request):
+            group = self._group_of(request)
+        else:
             return
         try:
             self._commit(group)
@@ -78,69 +82,69 @@ class CommitQueue:
     def alone(self) -> Iterator[None]:
         """Keep every commit out of a block."""
         request = Request(_nothing, durable=False)
-        group = self._enter(request, alone=True)
+        if not self._leader.acquire(blocking=False):
+            self._lead_after_waiting(request)
         request.settled = True
         try:
             yield
         finally:
-            self._leave(group or [request])
+            self._leave([request])
 
-    def _enter(self, request: Request, *, alone: bool = False) -> list[Request] | None:
-        """Return the group that this thread has to commit, or None when the request was settled."""
-        with self._mutex:
-            if not self._led:
-                self._led = True
-                return [request]
-            wake = request.wake = threading.Lock()
-            wake.acquire()
-            self._waiting.append(request)
+    def _lead_after_waiting(self, request: Request) -> bool:
+        """Wait until the request is settled (False), or this thread has to lead (True)."""
+        wake = request.wake = threading.Lock()
+        wake.acquire()
+        self._waiting.append(request)
+        # The leader may have looked for waiting requests just before this one came.
+        if self._leader.acquire(blocking=False):
+            self._hand_over()
         try:
             wake.acquire()
         except BaseException:
             self._withdraw(request, wake)
             raise
-        if request.settled:
-            return None
-        return [request] if alone else self._group_of(request)
+        return not request.settled
 
     def _withdraw(self, request: Request, wake: threading.Lock) -> None:
         """Take back the request of a thread that was interrupted while it waited."""
-        with self._mutex:
-            if request in self._waiting:
-                self._waiting.remove(request)
-                return
-        # A leader has taken it, or has made it the next leader: that has to come to its end.
-        wake.acquire()
-        if not request.settled:
-            self._hand_over()
+        try:
+            self._waiting.remove(request)
+        except ValueError:
+            # A leader has taken it, or has made it the next leader: that has to come to its end.
+            wake.acquire()
+            if not request.settled:
+                self._hand_over()
 
     def _group_of(self, request: Request) -> list[Request]:
         group = [request]
-        with self._mutex:
-            while self._waiting and len(group) < _LARGEST_GROUP:
-                if self._waiting[0].work is _nothing:
-                    break
-                group.append(self._waiting.popleft())
+        waiting = self._waiting
+        while waiting and len(group) < _LARGEST_GROUP and waiting[0].work is not _nothing:
+            group.append(waiting.popleft())
         return group
 
     def _leave(self, group: list[Request]) -> None:
-        unsettled = [request for request in group[1:] if not request.settled]
-        if unsettled:
-            with self._mutex:
-                self._waiting.extendleft(reversed(unsettled))
+        for request in reversed(group[1:]):
+            if not request.settled:
+                self._waiting.appendleft(request)
         self._hand_over()
         for request in group[1:]:
             if request.settled and request.wake is not None:
                 request.wake.release()
 
     def _hand_over(self) -> None:
-        with self._mutex:
-            if not self._waiting:
-                self._led = False
+        """Give the lead to the first that waits, or to nobody; the caller holds it."""
+        while True:
+            try:
+                successor = self._waiting.popleft()
+            except IndexError:
+                self._leader.release()
+                # One may have come between the look and the release, and seen the lead still taken.
+                if self._waiting and self._leader.acquire(blocking=False):
+                    continue
                 return
-            successor = self._waiting.popleft()
-        if successor.wake is not None:
-            successor.wake.release()
+            if successor.wake is not None:
+                successor.wake.release()
+            return
 
 
 def _nothing(_: Any) -> None:

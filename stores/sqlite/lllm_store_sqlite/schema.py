@@ -96,7 +96,6 @@ CREATE TABLE waiting(
     error TEXT,
     PRIMARY KEY (subscription, cursor)
 ) WITHOUT ROWID;
-CREATE INDEX waiting_by_due ON waiting(subscription, due);
 
 CREATE TABLE outcomes(
     subscription INTEGER NOT NULL,

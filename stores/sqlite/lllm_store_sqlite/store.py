@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from lllm.store.artifact_files import ArtifactFiles
-from lllm.store.backed import BackendStore
+from lllm.store import ArtifactFiles, BackendStore, directory_of
 from lllm_store_sqlite.backend import SQLiteBackend
 from lllm_store_sqlite.connections import Database, Durability
 from lllm_store_sqlite.schema import DATABASE
@@ -72,9 +71,11 @@ def open_sqlite(url: str, **options: Any) -> SQLiteStore:
         **options: Keyword arguments of `SQLiteStore`.
 
     Raises:
-        StoreURLError: The URL is malformed, or an option is unknown.
+        StoreURLError: The URL is malformed.
+        ValueError: An option has a value that it cannot have.
+        SSSNError: The store cannot be opened.
     """
-    return SQLiteStore(url, **options)
+    return SQLiteStore(directory_of(url), **options)
 
 
 def _level(synchronous: object, durability: object) -> Durability:

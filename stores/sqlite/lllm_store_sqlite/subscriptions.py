@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from lllm.store.backend import SubscriptionRow, WaitingRow
@@ -12,6 +14,8 @@ __all__ = ["SubscriptionReads", "SubscriptionWrites"]
 
 _COLUMNS = "number, id, channel, kind, document, cursor, handed, waiting, dead_lettered, secret"
 _WAITING = "cursor, attempt, due, leased, error"
+_PUT_WAITING = f"INSERT OR REPLACE INTO waiting(subscription, {_WAITING}) VALUES (?, ?, ?, ?, ?, ?)"
+_MOST_REMEMBERED = 1000
 
 
 class SubscriptionReads(Tables):
@@ -63,8 +67,7 @@ class SubscriptionReads(Tables):
     def due(self, number: int, *, now: float, limit: int) -> list[WaitingRow]:
         """Return what is due at a unix time, by cursor."""
         return self.execute(
-            f"""SELECT {_WAITING} FROM waiting INDEXED BY waiting_by_due
-            WHERE subscription = ? AND due <= ? ORDER BY cursor LIMIT ?""",
+            f"SELECT {_WAITING} FROM waiting WHERE subscription = ? AND due <= ? ORDER BY cursor LIMIT ?",
             (number, now, limit),
         ).fetchall()
 
@@ -104,6 +107,43 @@ class SubscriptionReads(Tables):
 class SubscriptionWrites(SubscriptionReads):
     """Changing subscriptions and what they wait for."""
 
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._rows: dict[str | int, SubscriptionRow] = {}
+        # No waiting event of a subscription is due before this.
+        self._due_from: dict[int, float] = {}
+
+    def forget(self) -> None:
+        """Drop what is remembered of the tables, after somebody else or a rollback has changed them."""
+        super().forget()
+        self._rows.clear()
+        self._due_from.clear()
+
+    def subscription(self, subscription_id: str) -> SubscriptionRow | None:
+        """Return the subscription with an id."""
+        return self._rows.get(subscription_id) or self._remember(super().subscription(subscription_id))
+
+    def subscription_numbered(self, number: int) -> SubscriptionRow | None:
+        """Return the subscription with a number."""
+        return self._rows.get(number) or self._remember(super().subscription_numbered(number))
+
+    def _remember(self, row: SubscriptionRow | None) -> SubscriptionRow | None:
+        if row is not None:
+            if len(self._rows) >= _MOST_REMEMBERED:
+                self._rows.clear()
+            self._rows[row.id] = self._rows[row.number] = row
+        return row
+
+    def due(self, number: int, *, now: float, limit: int) -> list[WaitingRow]:
+        """Return what is due at a unix time, by cursor."""
+        if now < self._due_from.get(number, 0.0):
+            return []
+        rows = super().due(number, now=now, limit=limit)
+        if not rows:
+            following = self.next_due(number)
+            self._due_from[number] = inf if following is None else following
+        return rows
+
     def add_subscription(self, row: SubscriptionRow) -> int:
         """Store a new subscription.
 
@@ -127,6 +167,7 @@ class SubscriptionWrites(SubscriptionReads):
         Args:
             row: The subscription, with its number.
         """
+        self._remember(row)
         self.execute(
             """UPDATE subscriptions SET document = ?, cursor = ?, handed = ?, waiting = ?,
             dead_lettered = ?, secret = ? WHERE number = ?""",
@@ -136,15 +177,17 @@ class SubscriptionWrites(SubscriptionReads):
     def delete_subscription(self, number: int) -> None:
         """Drop a subscription and everything it holds."""
         self.clear_waiting(number)
+        self._rows.clear()
         self.execute("DELETE FROM subscriptions WHERE number = ?", (number,))
 
     def put_waiting(self, number: int, rows: Sequence[WaitingRow]) -> None:
         """Store what a subscription waits for, in place of what it had at the same cursors."""
-        statement = f"INSERT OR REPLACE INTO waiting(subscription, {_WAITING}) VALUES (?, ?, ?, ?, ?, ?)"
+        if number in self._due_from:
+            self._due_from[number] = min(self._due_from[number], *[row[2] for row in rows])
         if len(rows) == 1:
-            self.execute(statement, (number, *rows[0]))
+            self.execute(_PUT_WAITING, (number, *rows[0]))
         else:
-            self.connection.executemany(statement, [(number, *row) for row in rows])
+            self.connection.executemany(_PUT_WAITING, [(number, *row) for row in rows])
 
     def drop_waiting(self, number: int, cursors: Sequence[int]) -> None:
         """Drop what a subscription waits for at these cursors."""

@@ -99,7 +99,7 @@ def _check_parents(
     outside = [parent for parent, child in links if places.get(parent, child) >= child]
     if not outside:
         return
-    stored = tx.find_events(outside)
+    stored = tx.positions(outside)
     for parent, child in links:
         if places.get(parent, child) >= child and parent not in stored:
             raise _located(EventNotFoundError(f"Event not found: {parent}"), indices, child)

@@ -95,6 +95,10 @@ class EventTables(Undoable, Writer):
         return {event_id: self._events[event_id] for event_id in ids if event_id in self._events}
 
     @override
+    def positions(self, ids: Sequence[str]) -> dict[str, int]:
+        return {event_id: self._events[event_id][7] for event_id in ids if event_id in self._events}
+
+    @override
     def children(self, event_id: str, *, after: int = 0, limit: int) -> list[EventRow]:
         rows = (row for row in self._children.get(event_id, ()) if row[7] > after)
         return list(islice(rows, limit))
