@@ -7,7 +7,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel
 
 from lllm.errors import SchemaError
-from lllm.schema import adapter_of, cached_json_schema, export_json_schema, type_name, validate_with_schema
+from lllm.schema import adapter_of, export_json_schema, type_name, validate_with_schema
 
 
 class Point(BaseModel):
@@ -59,7 +59,6 @@ def test_a_type_without_validator_or_json_schema_is_an_error():
 def test_adapters_and_schemas_are_built_once():
     """Equal annotations share one adapter and one exported schema."""
     assert adapter_of(list[Point]) is adapter_of(list[Point])
-    assert cached_json_schema(Point) is cached_json_schema(Point)
     first = export_json_schema(Point)
     first["title"] = "changed"
     assert export_json_schema(Point)["title"] == "Point"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lllm.schema import cached_json_schema, mismatch, validator_of
+from lllm.names import check_examples, check_metadata, check_token
+from lllm.refs import check_service_ref, check_tactic_ref
+from lllm.schema import export_json_schema, mismatch, validator_of
 from lllm.tactic import models
 from lllm.tactic.traits import NO_TRAITS, Traits
 
@@ -47,17 +49,22 @@ class Described:
 
     def info(self) -> TacticInfo:
         """Return the portable description of this tactic."""
-        return models.TacticInfo(
+        # Everything is checked or made here, so the model need not walk through the schemas again.
+        return models.TacticInfo.model_construct(
             name=self.tactic_name,
             description=self._described(),
             input_schema=self._export_input_schema(),
             output_schema=self._export_output_schema(),
             capabilities=tuple(sorted(self.capabilities())),
-            runtime_kind=self.runtime_kind,
-            package_ref=self.package_ref,
-            service_ref=self.service_ref,
-            examples=self.examples,
-            metadata=self.metadata,
+            runtime_kind=check_token(self.runtime_kind, "runtime_kind"),
+            package_ref=None
+            if self.package_ref is None
+            else check_tactic_ref(self.package_ref, "package_ref"),
+            service_ref=None
+            if self.service_ref is None
+            else check_service_ref(self.service_ref, "service_ref"),
+            examples=check_examples(self.examples),
+            metadata=check_metadata(self.metadata),
         )
 
     def _described(self) -> str:
@@ -67,10 +74,10 @@ class Described:
         return self.description or cleandoc(own_text or "")
 
     def _export_input_schema(self) -> dict[str, Any] | None:
-        return cached_json_schema(self.input_type)
+        return export_json_schema(self.input_type)
 
     def _export_output_schema(self) -> dict[str, Any] | None:
-        return cached_json_schema(self.output_type)
+        return export_json_schema(self.output_type)
 
     def capabilities(self) -> set[str]:
         """Return what this tactic can do: `run`, `arun`, `stream`, `events`."""
