@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from lllm.fields import CopiedValue, Metadata, Number, SegmentText, Text, TokenText
+from lllm.names import check_metadata
 
 __all__ = ["CallResult", "CallTrace"]
 
@@ -47,14 +48,34 @@ class CallTrace(BaseModel):
 
     _started: float = PrivateAttr(default_factory=perf_counter)
 
+    @classmethod
+    def of_call(cls, request_id: str, tactic: str, input_type: str | None, metadata: dict[str, Any]) -> Self:
+        """Return the trace of a call that begins, without the cost of validation.
+
+        Args:
+            request_id: A checked id.
+            tactic: A checked name.
+            input_type: Name of the input's type.
+            metadata: The context's metadata; copied.
+        """
+        trace = object.__new__(cls)
+        fields = {**_BLANK, "request_id": request_id, "tactic": tactic, "input_type": input_type}
+        fields["state"] = "running"
+        fields["metadata"] = check_metadata(metadata)
+        fields["started_at"] = time()
+        _set(trace, "__dict__", fields)
+        _set(trace, "__pydantic_fields_set__", {"request_id", "tactic", "input_type", "metadata"})
+        _set(trace, "__pydantic_extra__", None)
+        _set(trace, "__pydantic_private__", {"_started": perf_counter()})
+        return trace
+
     def success(self, output: Any) -> None:
         """End the trace with a result.
 
         Args:
             output: The result; only the name of its type is kept.
         """
-        self._end("success")
-        self.output_type = type(output).__name__
+        self._end(state="success", output_type=type(output).__name__)
 
     def failure(self, error: BaseException) -> None:
         """End the trace with an exception.
@@ -62,17 +83,20 @@ class CallTrace(BaseModel):
         Args:
             error: What the call raised.
         """
-        self._end("failure")
-        self.error_type = type(error).__name__
-        self.error = str(error)
         from traceback import format_exception
 
-        self.traceback = "".join(format_exception(error))
+        text = "".join(format_exception(error))
+        self._end(state="failure", error_type=type(error).__name__, error=str(error), traceback=text)
 
-    def _end(self, state: str) -> None:
-        self.latency_ms = (perf_counter() - self._started) * 1000.0
-        self.ended_at = time()
-        self.state = state
+    def _end(self, **fields: str) -> None:
+        # One update of the dict instead of an attribute at a time, each of which pydantic would look at.
+        latency = (perf_counter() - self._started) * 1000.0
+        self.__dict__.update(fields, ended_at=time(), latency_ms=latency)
+        self.__pydantic_fields_set__.update(fields, ("ended_at", "latency_ms"))
+
+
+_set = object.__setattr__
+_BLANK: dict[str, Any] = dict.fromkeys(CallTrace.model_fields)
 
 
 class CallResult(BaseModel):
@@ -96,4 +120,9 @@ class CallResult(BaseModel):
             output: The very object that the tactic returned.
             trace: The trace of the call.
         """
-        return cls.model_construct(output=output, trace=trace)
+        result = object.__new__(cls)
+        _set(result, "__dict__", {"output": output, "trace": trace})
+        _set(result, "__pydantic_fields_set__", {"output", "trace"})
+        _set(result, "__pydantic_extra__", None)
+        _set(result, "__pydantic_private__", None)
+        return result

@@ -209,3 +209,18 @@ def test_contexts_can_be_pickled_and_copied():
     assert pickle.loads(pickle.dumps(context)).request_id == context.request_id
     assert copy.deepcopy(context).deadline == context.deadline
     assert context.model_copy().deadline == context.deadline
+
+
+def test_traces_and_results_made_quickly_equal_validated_ones():
+    """The short way of construction differs in nothing that a reader sees."""
+    quick = CallTrace.of_call("r1", "echo", "In", {"a": [1]})
+    built = CallTrace(
+        request_id="r1", tactic="echo", input_type="In", metadata={"a": [1]}, started_at=quick.started_at
+    )
+    assert quick.model_dump_json() == built.model_dump_json()
+    assert list(quick.__dict__) == list(built.__dict__)
+    quick.success(1)
+    assert quick.latency_ms >= 0
+    result = CallResult.of("x", quick)
+    assert result.model_dump_json() == CallResult(output="x", trace=quick).model_dump_json()
+    assert pickle.loads(pickle.dumps(result)).output == "x"

@@ -275,11 +275,8 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
 
     def _trace(self, call: Call) -> CallTrace:
         context = call.context
-        return models.CallTrace(
-            request_id=context.request_id,
-            tactic=self.tactic_name,
-            input_type=type_name(self.input_type),
-            metadata=context.metadata,
+        return models.CallTrace.of_call(
+            context.request_id, self.tactic_name, type_name(self.input_type), context.metadata
         )
 
     def _succeeded(self, call: Call, trace: CallTrace | None, return_session: Any) -> Any:
