@@ -142,9 +142,7 @@ def test_aliases_that_unfold_to_something_huge_are_refused(loaded):
         resolve_config("laughs")
 
 
-@pytest.mark.parametrize(
-    "text", ["[" * 20_000, "- " * 20_000 + "x", "- &a " * 20_000 + "x", "{a: " * 20_000]
-)
+@pytest.mark.parametrize("text", ["[" * 20_000, "- " * 20_000 + "x", "- &a " * 20_000 + "x", "{a: " * 20_000])
 def test_what_nests_too_deeply_is_refused(loaded, text):
     """A config of some kilobytes cannot bring the interpreter down."""
     loaded(files={"configs/deep.yaml": text})
