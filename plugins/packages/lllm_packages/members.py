@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import resolve_name
@@ -12,7 +12,7 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from lllm_packages.modules import ModuleHome, import_file
+from lllm_packages.modules import ModuleHome, import_file, is_importing
 from lllm_packages.node import ResourceNode
 from lllm_packages.source_scan import Definition, imported_names
 
@@ -168,34 +168,49 @@ class OpaqueModule:
     Args:
         source: The file.
         error: Why its source cannot be read, or None.
+
+    Attributes:
+        is_done: Whether it has been imported, or need not be tried.
     """
 
     def __init__(self, source: PythonFile, error: BaseException | None = None) -> None:
         self.source = source
         self.error = error
+        self.is_done = error is not None
         self._lock = RLock()
-        self._begun = error is not None
+        self._is_running = False
 
-    @property
-    def is_done(self) -> bool:
-        """Whether it has been imported, or need not be tried."""
-        return self._begun
+    def open(self, register: Callable[[list[ResourceNode]], None]) -> None:
+        """Import the module and register its resources, if that has not been done.
 
-    def nodes(self) -> list[ResourceNode]:
-        """Import the module and return its resources, the first time; nothing from then on.
+        Args:
+            register: Called with the resources.
 
         Raises:
-            ImportError: It raised while it was run; it is kept as `error` and not tried again.
+            ImportError: The module raised while it was run; that is kept as `error`, and it is not tried again.
         """
-        with self._lock:
-            if self._begun:
-                return []
-            self._begun = True
-            try:
-                return [self._node(definition, value) for definition, value in self.source.members()]
-            except ImportError as error:
-                self.error = error
+        # Code of packages may look up names while it is imported. It does not wait for what another thread
+        # imports, because that may in turn wait for it.
+        if not self._lock.acquire(blocking=not is_importing()):
+            return
+        try:
+            if not self.is_done and not self._is_running:
+                register(self._nodes())
+                self.is_done = True
+        finally:
+            self._lock.release()
+
+    def _nodes(self) -> list[ResourceNode]:
+        self._is_running = True
+        try:
+            return [self._node(definition, value) for definition, value in self.source.members()]
+        except (ImportError, OSError, SyntaxError) as error:
+            self.error, self.is_done = error, True
+            if isinstance(error, ImportError):
                 raise
+            raise ImportError(f"{self.source.file} cannot be read any more: {error}") from error
+        finally:
+            self._is_running = False
 
     def _node(self, definition: Definition, value: Any) -> ResourceNode:
         lazy = self.source.node(definition)

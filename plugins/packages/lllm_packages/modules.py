@@ -16,14 +16,14 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
-from threading import RLock
+from threading import RLock, local
 from types import ModuleType
 from typing import Any, NoReturn
 from weakref import WeakSet
 
 from lllm_packages.source_scan import Stamp, stamp_of
 
-__all__ = ["ROOT", "Folder", "ModuleHome", "claim_home", "import_file", "release_homes"]
+__all__ = ["ROOT", "Folder", "ModuleHome", "claim_home", "import_file", "is_importing", "release_homes"]
 
 ROOT = "lllm_pkg"
 """The first part of the name of every module of a package."""
@@ -80,6 +80,7 @@ _homes: dict[str, ModuleHome] = {}
 _owners: dict[str, WeakSet[Any]] = {}
 _stamps: dict[str, Stamp] = {}
 _lock = RLock()
+_thread = local()
 
 
 def claim_home(
@@ -147,6 +148,8 @@ def import_file(home: ModuleHome, name: str, file: Path) -> ModuleType:
             name=name,
             path=str(file),
         )
+    outer = is_importing()
+    _thread.importing = True
     try:
         return import_module(name)
     except KeyboardInterrupt:
@@ -157,6 +160,13 @@ def import_file(home: ModuleHome, name: str, file: Path) -> ModuleType:
             name=name,
             path=str(file),
         ) from error
+    finally:
+        _thread.importing = outer
+
+
+def is_importing() -> bool:
+    """Tell whether this thread is running a module of a package for the first time."""
+    return getattr(_thread, "importing", False)
 
 
 def _is_free(segment: str, base_dir: Path) -> bool:

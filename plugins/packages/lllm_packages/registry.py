@@ -108,7 +108,8 @@ class Runtime:
         node = self._search(key, resource_type)
         # Modules that have the name in their text come first: mostly nothing else needs to be imported.
         for name in (key.rpartition(":")[2], None):
-            if node is None and self._import_opaque(resource_type, name):
+            if node is None:
+                self._import_opaque(resource_type, name)
                 node = self._search(key, resource_type)
         return node
 
@@ -410,12 +411,9 @@ class Runtime:
                 self._index.add(node)
             self._found = {}
 
-    def _import_opaque(self, resource_type: str | None, name: str | None = None) -> bool:
-        """Import the modules whose source did not tell what they hold; return whether they held anything."""
-        nodes, notices = self._unscanned.import_modules(resource_type, name)
-        self._add(nodes)
-        _warn(notices)
-        return bool(nodes)
+    def _import_opaque(self, resource_type: str | None, name: str | None = None) -> None:
+        """Import the modules whose source did not tell what they hold, or those of them that have a name."""
+        _warn(self._unscanned.import_modules(self._add, resource_type, name))
 
 
 def _warn(notices: Iterable[str]) -> None:

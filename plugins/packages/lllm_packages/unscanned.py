@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from lllm_packages.members import OpaqueModule
@@ -74,28 +75,31 @@ class Unscanned:
         return [module for module, _ in self._modules]
 
     def import_modules(
-        self, resource_type: str | None, name: str | None = None
-    ) -> tuple[list[ResourceNode], list[str]]:
+        self,
+        register: Callable[[list[ResourceNode]], None],
+        resource_type: str | None,
+        name: str | None = None,
+    ) -> list[str]:
         """Import the opaque modules that may hold resources of a type; each is imported once.
 
         Args:
+            register: Called with the resources of each.
             resource_type: The type, or None for all.
             name: Only those whose path or text has this name; None for all.
 
         Returns:
-            The nodes, and the errors of the modules that failed.
+            The errors of the modules that failed.
         """
-        nodes: list[ResourceNode] = []
         notices: list[str] = []
         for module, namespaces in list(self._modules):
-            if resource_type not in {None, module.source.resource_type} or module.is_done:
+            if module.is_done or resource_type not in {None, module.source.resource_type}:
                 continue
             if name is None or module.may_hold(name):
                 try:
-                    nodes += _with_aliases(module.nodes(), namespaces)
+                    module.open(partial(_register, register, namespaces))
                 except ImportError as error:
                     notices.append(str(error))
-        return nodes, notices
+        return notices
 
     def drop(self, base_dir: Path) -> None:
         """Forget a package.
@@ -105,6 +109,12 @@ class Unscanned:
         """
         self._sections = [item for item in self._sections if item[0].home.base_dir != base_dir]
         self._modules = [item for item in self._modules if item[0].source.home.base_dir != base_dir]
+
+
+def _register(
+    register: Callable[[list[ResourceNode]], None], namespaces: Namespaces, nodes: list[ResourceNode]
+) -> None:
+    register(_with_aliases(nodes, namespaces))
 
 
 def _with_aliases(nodes: Iterable[ResourceNode], namespaces: Namespaces) -> list[ResourceNode]:

@@ -1,6 +1,7 @@
 """What is discovered, when, and what happens to what is broken."""
 
 import os
+import threading
 
 import pytest
 
@@ -157,6 +158,55 @@ def test_of_opaque_modules_the_one_with_the_name_is_imported_first(project):
     assert load_tactic("my_project:opaque-b")({})("x") == "opaque-b"
     with pytest.warns(RuntimeWarning, match=r"a\.py of package"), pytest.raises(ImportError, match=r"a\.py"):
         load_tactic("opaque-a")
+
+
+def test_threads_wait_for_an_opaque_module(project, tmp_path):
+    """While one thread imports it the others wait and find what it holds; it runs once."""
+    source = (
+        "import time\nfrom lllm import Prompt\n"
+        f"with open({str(tmp_path / 'ran')!r}, 'a') as file:\n    file.write('x')\n"
+        "time.sleep(0.05)\ndef make(name):\n    return Prompt(path=name, prompt='')\nX = make('slow')\n"
+    )
+    project({"prompts/made.py": source})
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(load_prompt("slow"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(map(id, found))) == 1
+    assert (tmp_path / "ran").read_text() == "x"
+
+
+def test_opaque_modules_that_look_each_other_up_do_not_wait_for_ever(project):
+    """Two threads import two modules, each of which asks for a name that only the other might have."""
+    source = (
+        "import time\nfrom lllm import Prompt, get_default_runtime\ntime.sleep(0.05)\n"
+        "get_default_runtime().has('%s', 'prompt')\n"
+        "def make(name):\n    return Prompt(path=name, prompt='')\nX = make('%s')\n"
+    )
+    project({"prompts/one.py": source % ("two", "one"), "prompts/two.py": source % ("one", "two")})
+    found = []
+    threads = [
+        threading.Thread(target=lambda name=name: found.append(load_prompt(name))) for name in ("one", "two")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert sorted(prompt.path for prompt in found) == ["one", "two"]
+
+
+def test_an_interrupted_import_is_done_again(project):
+    """Control-C while an opaque module runs does not lose its resources."""
+    folder = project({"prompts/made.py": "raise KeyboardInterrupt\nX = make('late')\n"})
+    with pytest.raises(KeyboardInterrupt):
+        load_prompt("late")
+    (folder / "prompts" / "made.py").write_text(
+        "from lllm import Prompt\ndef make(name):\n    return Prompt(path=name, prompt='')\nX = make('late')\n"
+    )
+    assert load_prompt("late").path == "late"
 
 
 def test_listing_imports_opaque_modules(project):
