@@ -13,10 +13,10 @@ from math import isfinite
 from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lllm.assembly import assembled
 from lllm.calls import active_call
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ _LAZY = ConfigDict(defer_build=True)
 
 # One lock for all sessions: it is held for an append or for reading a list, and sessions stay copyable without it.
 _lock = Lock()
+
+
+def _new_id() -> str:
+    return os.urandom(16).hex()
 
 
 def _renew_lock() -> None:
@@ -86,7 +90,7 @@ class InvokeCost(BaseModel):
                     _take(field, value.get(inner), fields)
         if "total_tokens" not in fields:
             fields["total_tokens"] = fields.get("prompt_tokens", 0) + fields.get("completion_tokens", 0)
-        return cls(**fields)
+        return assembled(cls, {**_NOTHING, **fields})
 
     def __add__(self, other: InvokeCost) -> InvokeCost:
         if not isinstance(other, InvokeCost):
@@ -107,6 +111,7 @@ class InvokeCost(BaseModel):
 
 
 _RATES = {"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"}
+_NOTHING = {name: field.default for name, field in InvokeCost.model_fields.items()}
 _SUMMED = tuple(name for name in InvokeCost.model_fields if name not in _RATES)
 
 _USAGE = {
@@ -131,7 +136,7 @@ def _take(field: str, value: Any, fields: dict[str, Any]) -> None:
     """Keep a number of a usage map; what is zero, absent or no number stays at its default."""
     number = value if type(value) is int else _finite(value)
     if number:
-        fields[field] = int(number) if field.endswith("_tokens") else number
+        fields[field] = int(number) if field.endswith("_tokens") else float(number)
 
 
 def _finite(value: Any) -> float:
@@ -242,6 +247,33 @@ class AgentCallSession(BaseModel):
     state: AgentState = "initial"
     error: str | None = None
 
+    @classmethod
+    def begun(
+        cls, agent_name: str, max_exception_retry: int, max_interrupt_steps: int, max_llm_recall: int
+    ) -> Self:
+        """Return the record of an agent call that begins.
+
+        Args:
+            agent_name: Name of the agent.
+            max_exception_retry: How many repairs are allowed.
+            max_interrupt_steps: How many steps with tool calls are allowed.
+            max_llm_recall: How many repeats after a provider error are allowed.
+        """
+        fields = {
+            "agent_name": agent_name,
+            "max_exception_retry": max_exception_retry,
+            "max_interrupt_steps": max_interrupt_steps,
+            "max_llm_recall": max_llm_recall,
+            "exception_retries": {},
+            "interrupts": {},
+            "llm_recalls": {},
+            "invoke_traces": {},
+            "delivery": None,
+            "state": "initial",
+            "error": None,
+        }
+        return assembled(cls, fields)
+
     @property
     def traces(self) -> list[InvokeTrace]:
         """Every invocation in order."""
@@ -348,23 +380,16 @@ def _trace_of(result: Any) -> InvokeTrace:
         "metadata": {},
         "raw_response": getattr(result, "raw_response", None),
     }
-    # Every reply of every model passes here, and its parts are valid already: `model_construct` takes longer.
-    trace = InvokeTrace.__new__(InvokeTrace)
-    set_field = object.__setattr__
-    set_field(trace, "__dict__", fields)
-    set_field(trace, "__pydantic_fields_set__", set(fields))
-    set_field(trace, "__pydantic_extra__", None)
-    set_field(trace, "__pydantic_private__", None)
-    return trace
+    return assembled(InvokeTrace, fields)
 
 
 def _total(costs: Iterable[InvokeCost]) -> InvokeCost:
-    totals = dict.fromkeys(_SUMMED, 0.0)
+    totals = dict(_NOTHING)
     for cost in costs:
         values = cost.__dict__
         for name in _SUMMED:
             totals[name] += values[name]
-    return InvokeCost.model_validate(totals)
+    return assembled(InvokeCost, totals)
 
 
 class TacticCallSession(BaseModel):
@@ -400,7 +425,7 @@ class TacticCallSession(BaseModel):
     delivery: Any = None
     error: str | None = None
     error_traceback: str | None = None
-    session_id: str = Field(default_factory=lambda: uuid4().hex)
+    session_id: str = Field(default_factory=_new_id)
     session_name: str | None = None
     parent_id: str | None = None
     task: Any = None
@@ -418,14 +443,26 @@ class TacticCallSession(BaseModel):
             call: The node of the call tree.
         """
         parent = call.parent
-        session = cls(
-            tactic_name=call.tactic_name,
-            tactic_path=getattr(call.tactic, "tactic_path", None),
-            state="running",
-            parent_id=None if parent is None else parent.session.session_id,
-            task=call.task,
-            started_at=call.started_at,
-        )
+        fields = {
+            "tactic_name": call.tactic_name,
+            "tactic_path": getattr(call.tactic, "tactic_path", None),
+            "state": "running",
+            "agent_sessions": {},
+            "sub_tactic_sessions": {},
+            "delivery": None,
+            "error": None,
+            "error_traceback": None,
+            "session_id": _new_id(),
+            "session_name": None,
+            "parent_id": None if parent is None else parent.session.session_id,
+            "task": call.task,
+            "tags": {},
+            "metadata": {},
+            "started_at": call.started_at,
+            "ended_at": None,
+            "duration_ms": None,
+        }
+        session = assembled(cls, fields)
         if call.state == "success":
             session.success(call.output, duration_ms=call.duration_ms)
         elif call.state == "failure":

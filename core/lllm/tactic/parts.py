@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from lllm.tactic.boundary import Tactic
 
 __all__ = ["PartOfCall", "bind_parts", "find_parts"]
+
+# Most attributes of a tactic are one of these, and every call of an agent group looks at all of them.
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
 def find_parts(attributes: dict[str, Any], root: type[Any]) -> dict[str, Any]:
@@ -47,13 +50,26 @@ def bind_parts(bound: Any, call: Call, root: type[Any]) -> None:
     def part(value: Any) -> Any:
         return PartOfCall(value, call) if isinstance(value, root) else value
 
-    for name, value in list(bound.__dict__.items()):
-        if isinstance(value, root):
-            bound.__dict__[name] = part(value)
-        elif type(value) in {list, tuple} and any(isinstance(item, root) for item in value):
-            bound.__dict__[name] = type(value)(part(item) for item in value)
-        elif type(value) is dict and any(isinstance(item, root) for item in value.values()):
-            bound.__dict__[name] = {key: part(item) for key, item in value.items()}
+    attributes = bound.__dict__
+    for name, value in list(attributes.items()):
+        kind = type(value)
+        if kind in _PLAIN:
+            continue
+        if kind is dict:
+            if _any_part(value.values(), root):
+                attributes[name] = {key: part(item) for key, item in value.items()}
+        elif kind is list or kind is tuple:
+            if _any_part(value, root):
+                attributes[name] = kind(part(item) for item in value)
+        elif isinstance(value, root):
+            attributes[name] = part(value)
+
+
+def _any_part(items: Iterable[Any], root: type[Any]) -> bool:
+    for item in items:  # noqa: SIM110  # `any` makes a generator, at twice the cost, for each attribute of each call
+        if isinstance(item, root):
+            return True
+    return False
 
 
 class PartOfCall:

@@ -338,11 +338,8 @@ class Agent:
         parser_args: Mapping[str, Any] | None,
     ) -> AgentCall:
         dialog = self._dialog(alias)
-        session = AgentCallSession(
-            agent_name=self.name,
-            max_exception_retry=self.max_exception_retry,
-            max_interrupt_steps=self.max_interrupt_steps,
-            max_llm_recall=self.max_llm_recall,
+        session = AgentCallSession.begun(
+            self.name, self.max_exception_retry, self.max_interrupt_steps, self.max_llm_recall
         )
         around = self._around()
         if around is not None:

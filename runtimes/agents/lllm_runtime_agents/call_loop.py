@@ -235,7 +235,7 @@ class AgentCall:
 
 
 def _rendered(prompt: Prompt, values: dict[str, Any], role: Roles, name: str) -> Message:
-    return Message(role=role, content=prompt(**values), name=name)
+    return Message.said(role, prompt(**values), name)
 
 
 def _without_calls(message: Message) -> Message:

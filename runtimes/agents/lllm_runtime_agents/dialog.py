@@ -123,7 +123,7 @@ class Dialog:
             role: Who it comes from.
             bare: Whether the active prompt's tools, parser, format and handler are dropped.
         """
-        message = Message(role=role, content=text, name=name, metadata=dict(metadata or {}))
+        message = Message.said(role, text, name, metadata)
         self.append(message)
         if bare or self.top_prompt is None:
             self.top_prompt = bare_prompt()
@@ -152,7 +152,7 @@ class Dialog:
         """
         found = find_prompt(prompt, self.runtime) if isinstance(prompt, str) else prompt
         text = found(**(prompt_args or {}))
-        message = Message(role=role, content=text, name=name, metadata=dict(metadata or {}))
+        message = Message.said(role, text, name, metadata)
         self.append(message)
         self.top_prompt = found
         return message

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lllm.assembly import assembled
 from lllm.session import InvokeCost, is_priced
 from lllm_runtime_agents.function_call import FunctionCall
 from lllm_runtime_agents.roles import APITypes, Modalities, Roles
@@ -73,6 +74,38 @@ class Message(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
     api_type: APITypes = APITypes.COMPLETION
     vectors: list[Any] = Field(default_factory=list)
+
+    @classmethod
+    def said(cls, role: Roles, text: str, name: str, metadata: Mapping[str, Any] | None = None) -> Self:
+        """Return a plain text turn; half of all messages are made this way, so a text is taken as it is.
+
+        Args:
+            role: Who it comes from.
+            text: The text.
+            name: Name of the sender.
+            metadata: Anything else about it.
+
+        Raises:
+            ValidationError: `text` or `name` is no string.
+        """
+        about = dict(metadata or {})
+        if cls is not Message or type(role) is not Roles or type(text) is not str or type(name) is not str:
+            return cls(role=role, content=text, name=name, metadata=about)
+        fields: dict[str, Any] = {
+            "role": role,
+            "content": text,
+            "name": name,
+            "function_calls": [],
+            "modality": Modalities.TEXT,
+            "logprobs": [],
+            "parsed": {},
+            "model": None,
+            "usage": {},
+            "metadata": about,
+            "api_type": APITypes.COMPLETION,
+            "vectors": [],
+        }
+        return assembled(cls, fields)
 
     @property
     def sanitized_name(self) -> str:
