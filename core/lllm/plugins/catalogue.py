@@ -122,7 +122,7 @@ class Catalogue:
 
     def _in_order(self, kind: Kind) -> list[Entry]:
         """Return the loaded plugins in the order in which pluggy asks them."""
-        entries = {entry.name: entry for entry in self._registry.entries}
+        entries = {entry.name: entry for entry in self._registry.entries if entry.state == "loaded"}
         return [entries[name] for name, _ in self._registry.hooks.implementations(KINDS[kind])]
 
 

@@ -126,7 +126,7 @@ class Registry:
         """
         self.load()
         with self.lock:
-            if any(other.name == entry.name for other in self.entries):
+            if any(other.name == entry.name and other.state != "disabled" for other in self.entries):
                 raise PluginConflictError(f"A plugin `{entry.name}` is there already.", plugin=entry.name)
             try:
                 self._prepare(entry, plugin)

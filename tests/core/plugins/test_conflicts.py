@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import lllm
 from lllm.errors import PluginConflictError, PluginNotFoundError
 
 from .conftest import Site
@@ -184,6 +186,34 @@ def test_a_class_that_two_runtimes_claim_is_a_conflict(pair: Site) -> None:
         "(attribute `beta_mark`); set the attribute that is not meant to None."
     )
     assert manager.claimant(type("Once", (twice,), {"alpha_mark": None})) == "beta"
+
+
+@pytest.mark.parametrize("chosen", ["acme-loud", "acme-shout"])
+def test_the_user_decides_which_distribution_a_plugin_name_means(
+    site: Site, config: Any, chosen: str
+) -> None:
+    """The chosen one contributes, wherever it stands in the order; the other is never imported."""
+    source = "import lllm\n@lllm.hookimpl\ndef lllm_runtimes(): return [lllm.RuntimeSpec('x', 'a:b', 'X.')]\n"
+    for name in ("acme-shout", "acme-loud"):
+        package = name.replace("-", "_")
+        code = source if name == chosen else "raise AssertionError"
+        site.install(name, code, entry_points=f"[lllm]\nshout = {package}.plugin\n")
+    config.write_text(f'[plugins.prefer]\n"plugin:shout" = "{chosen}"\n')
+    manager = site.manager()
+    assert list(manager.runtimes()) == ["x"]
+    states = {info.distribution: info.state for info in manager.plugins()}
+    assert states.pop(chosen) == "loaded"
+    assert list(states.values()) == ["disabled"]
+    assert site.lines == []
+
+
+def test_the_name_of_a_disabled_plugin_is_free(site: Site) -> None:
+    """A test may put its own plugin in the place of an installed one."""
+    site.install("acme-shout", "raise AssertionError")
+    manager = site.manager(enabled=False)
+    spec = lllm.RuntimeSpec("x", "a:b", "X.")
+    manager.register(SimpleNamespace(lllm_runtimes=lllm.hookimpl(lambda: [spec])), name="shout")
+    assert list(manager.runtimes()) == ["x"]
 
 
 def test_two_distributions_of_one_plugin_name_are_both_left_out(site: Site) -> None:
