@@ -33,13 +33,16 @@ class Signal:
     def renew(self) -> None:
         """Forget every waiter; a forked child must not wait for a lock that its parent holds."""
         self._condition = Condition()
+        self._waiters = 0
         self.count = 0
 
     def notify(self) -> None:
         """Wake everybody who waits."""
-        with self._condition:
-            self.count += 1
-            self._condition.notify_all()
+        # One that waits has registered before it looked at the count, so it is either seen here or sees this.
+        self.count += 1
+        if self._waiters:
+            with self._condition:
+                self._condition.notify_all()
 
     def wait(self, seen: int, timeout: float) -> bool:
         """Wait until the count differs from `seen`, and tell whether it does.
@@ -49,7 +52,11 @@ class Signal:
             timeout: How long to wait, in seconds.
         """
         with self._condition:
-            return self._condition.wait_for(lambda: self.count != seen, timeout)
+            self._waiters += 1
+            try:
+                return self._condition.wait_for(lambda: self.count != seen, timeout)
+            finally:
+                self._waiters -= 1
 
 
 def wait_for(

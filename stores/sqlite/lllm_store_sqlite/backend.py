@@ -129,11 +129,13 @@ class SQLiteBackend:
         self._access.require_open()
         with self._store_errors():
             figures = storage_stats(self._database.path)
+        refusal = self._access.committer.refusal
         return {
             "backend": "sqlite",
             "durability": self._database.durability,
             "journal": "wal" if self._access.committer.ahead else "rollback",
-            "read_only": self._database.read_only or self._access.committer.refusal is not None,
+            "read_only": self._database.read_only or refusal is not None,
+            **({} if refusal is None else {"problem": refusal}),
             **figures,
         }
 

@@ -63,18 +63,21 @@ class Checkpoints:
         Raises:
             sqlite3.Error: The database could not be written or flushed.
         """
+        commits, changes = self._commits, self._changes
+        # Counted anew even when the checkpoint fails, or every later commit would try it again.
+        self._pages, self._commits, self._changes = 0.0, 0, 0
         _, log, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        self._learn(log)
+        self._learn(log, commits, changes)
         if log >= _MOST_PAGES:
             self._restart()
         self._watch_disk()
 
-    def _learn(self, log: int) -> None:
+    def _learn(self, log: int, commits: int, changes: int) -> None:
         written = log - self._log if log >= self._log else log
-        if self._changes:
-            measured = (written - _PAGES_OF_A_COMMIT * self._commits) / self._changes
+        self._log = log
+        if changes:
+            measured = (written - _PAGES_OF_A_COMMIT * commits) / changes
             self._pages_of_a_change = min(max(measured, _LEAST_PAGES_OF_A_CHANGE), _MOST_PAGES_OF_A_CHANGE)
-        self._log, self._pages, self._commits, self._changes = log, 0.0, 0, 0
 
     def _restart(self) -> None:
         """Wait a moment for readers, so that the next commit may start the log from its beginning."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 from lllm.errors import SSSNError, StoreBusyError, StoreClosedError, StoreReadOnlyError
 from lllm_store_sqlite.checkpoints import Checkpoints
@@ -15,6 +18,11 @@ from lllm_store_sqlite.queue import Request
 from lllm_store_sqlite.transaction import SQLiteWriter
 
 __all__ = ["Committer"]
+
+_logger = logging.getLogger("lllm.store.sqlite")
+
+_Outcome: TypeAlias = tuple[object, Exception | None]
+"""What a work returned, and what it raised."""
 
 
 class Committer:
@@ -101,6 +109,7 @@ class Committer:
             try:
                 self._checkpoints.run()
             except sqlite3.Error as error:
+                _logger.warning("the log of %s could not be folded in: %s", self._database.path, error)
                 self._note(error)
 
     def _alone(self, writer: SQLiteWriter, request: Request) -> None:
@@ -123,12 +132,9 @@ class Committer:
 
     def _together(self, writer: SQLiteWriter, group: list[Request]) -> bool:
         """Settle a group with one transaction; False when one of them spoils it, and nothing is settled."""
-        results: list[tuple[object, Exception | None]] = []
         try:
-            self._begin(writer, durable=any(request.durable for request in group))
-            for request in group:
-                results.append(_inside(writer, request))
-            writer.execute("COMMIT")
+            # Hardly any work fails, so none is fenced in before one has.
+            results = self._transaction(writer, group, _bare) or self._transaction(writer, group, _fenced)
         except sqlite3.Error as error:
             self._roll_back(writer)
             self._note(error)
@@ -142,6 +148,24 @@ class Committer:
             else:
                 request.fail(failure)
         return True
+
+    def _transaction(
+        self,
+        writer: SQLiteWriter,
+        group: list[Request],
+        run: Callable[[SQLiteWriter, Request], _Outcome | None],
+    ) -> list[_Outcome]:
+        """Commit the works of a group; an empty list when one has failed and left its changes behind."""
+        outcomes: list[_Outcome] = []
+        self._begin(writer, durable=any(request.durable for request in group))
+        for request in group:
+            outcome = run(writer, request)
+            if outcome is None:
+                self._roll_back(writer)
+                return []
+            outcomes.append(outcome)
+        writer.execute("COMMIT")
+        return outcomes
 
     def _begin(self, writer: SQLiteWriter, *, durable: bool) -> None:
         level = self._database.flush_level(ahead=self.ahead, durable=durable)
@@ -165,7 +189,17 @@ class Committer:
             )
 
 
-def _inside(writer: SQLiteWriter, request: Request) -> tuple[object, Exception | None]:
+def _bare(writer: SQLiteWriter, request: Request) -> _Outcome | None:
+    """Run one work of a group; None when it fails."""
+    try:
+        return request.work(writer), None
+    except sqlite3.Error:
+        raise
+    except Exception:
+        return None
+
+
+def _fenced(writer: SQLiteWriter, request: Request) -> _Outcome:
     """Run one work of a group so that its failure undoes nothing of the others."""
     writer.execute("SAVEPOINT work")
     try:

@@ -115,10 +115,8 @@ class EventReads(Tables):
         found: dict[str, int] = {}
         for chunk in chunks(ids, 250):
             packed = [pack_id(event_id) for event_id in chunk]
-            found.update(
-                (unpack_id(name), position)
-                for name, position in self.execute(_positions(len(packed)), packed * 2)
-            )
+            known = dict(self.execute(_positions(len(packed)), packed * 2).fetchall())
+            found.update((name, known[key]) for name, key in zip(chunk, packed, strict=True) if key in known)
         return found
 
     def children(self, event_id: str, *, after: int = 0, limit: int) -> list[EventRow]:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from lllm.store import ArtifactFiles, BackendStore, directory_of
 from lllm_store_sqlite.backend import SQLiteBackend
 from lllm_store_sqlite.connections import Database, Durability
+from lllm_store_sqlite.faults import store_error_of_system
+from lllm_store_sqlite.opening import make_directory
 from lllm_store_sqlite.schema import DATABASE
 
 __all__ = ["SQLiteStore", "Synchronous", "open_sqlite"]
@@ -57,7 +59,11 @@ class SQLiteStore(BackendStore):
         files = ArtifactFiles(self.artifacts_dir, durable=level == "disk")
         super().__init__(SQLiteBackend(database, files, create=create))
         if create and not read_only:
-            self.artifacts_dir.mkdir(exist_ok=True)
+            try:
+                make_directory(self.artifacts_dir)
+            except OSError as error:
+                self.close()
+                raise store_error_of_system(error, self.artifacts_dir) from error
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
