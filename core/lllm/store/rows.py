@@ -122,7 +122,7 @@ def _draft(fields: dict[str, Any], timed: bool) -> Draft:
     metadata = fields["metadata"]
     fields["metadata"] = metadata = json_form(metadata) if metadata else {}
     parents = fields["parent_ids"]
-    if parents:
+    if parents != ():
         fields["parent_ids"] = parents = tuple(parents)
     return _event(fields), _body(payload, fields["source"], fields["schema_ref"], metadata, parents), timed
 
@@ -144,7 +144,7 @@ def _is_final(fields: dict[str, Any]) -> bool:
         and (schema is None or type(schema) is str)
         and (correlation_id is None or (type(correlation_id) is str and is_new_name(correlation_id)))
         and type(fields["metadata"]) is dict
-        and (not parents or (type(parents) in _LISTS and all(map(is_new_name, parents))))
+        and (parents == () or (type(parents) in _LISTS and all(map(is_new_name, parents))))
         and type(fields["cursor"]) in _CURSORS
     )
 
