@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
+from lllm.secrets import mask_secrets
 from lllm.session import TacticCallSession
 from lllm_runtime_agents.redaction import redact
 
-__all__ = ["FORMAT_VERSION", "SessionRecord", "SessionSummary", "as_utc", "dump_json"]
+__all__ = ["FORMAT_VERSION", "SessionRecord", "SessionSummary", "as_text", "as_utc", "safe_map"]
 
 FORMAT_VERSION = 1
 
@@ -106,10 +108,22 @@ def as_utc(moment: datetime | str) -> datetime:
     return value.astimezone(UTC)
 
 
-def dump_json(value: Any) -> bytes:
-    """Return a JSON-safe value as JSON, with secrets hidden.
+def safe_map(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a JSON-safe copy of a map, with secrets hidden and what JSON does not know as text.
 
     Args:
-        value: Maps, lists and plain values.
+        value: The map, or None for an empty one.
     """
-    return json.dumps(redact(value), ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    if not value:
+        return {}
+    safe: dict[str, Any] = redact(from_json(to_json(dict(value), fallback=as_text)))
+    return safe
+
+
+def as_text(value: Any) -> str:
+    """Return a value that JSON does not know as text.
+
+    Args:
+        value: The value.
+    """
+    return mask_secrets(repr(value))

@@ -10,8 +10,10 @@ from typing import Any
 
 __all__ = ["SQLiteBackend"]
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS log (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID"
-_PUT = "INSERT INTO log (key, data) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET data = excluded.data"
+_SCHEMA = "CREATE TABLE IF NOT EXISTS log (key TEXT PRIMARY KEY, data BLOB NOT NULL)"
+_PUT = "INSERT INTO log (key, data) VALUES {} ON CONFLICT (key) DO UPDATE SET data = excluded.data"
+_MOST_ROWS = 400
+"""Rows of one statement; SQLite takes twice as many values in any build."""
 _PAGE = "SELECT key, data FROM log WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT 500"
 
 
@@ -144,17 +146,30 @@ class SQLiteBackend:
 
     def _write(self, batches: list[_Batch]) -> None:
         error: BaseException | None = None
+        items = [item for batch in batches for item in batch.items]
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                for batch in batches:
-                    self._connection.executemany(_PUT, batch.items)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
+            if len(items) <= _MOST_ROWS:
+                # A statement of its own commits by itself: one hand-over of the interpreter instead of four.
+                self._insert(items)
+            else:
+                self._insert_in_parts(items)
         except BaseException as raised:
             error = raised
         for batch in batches:
             batch.error = error
             batch.written = True
+
+    def _insert(self, items: list[tuple[str, bytes]]) -> None:
+        if items:
+            statement = _PUT.format(", ".join(["(?, ?)"] * len(items)))
+            self._connection.execute(statement, [value for item in items for value in item]).close()
+
+    def _insert_in_parts(self, items: list[tuple[str, bytes]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for start in range(0, len(items), _MOST_ROWS):
+                self._insert(items[start : start + _MOST_ROWS])
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise

@@ -12,18 +12,20 @@ from os import urandom
 from pathlib import Path
 from typing import Any
 
-from lllm.secrets import mask_secrets
+from pydantic_core import to_json
+
 from lllm.session import TacticCallSession
 from lllm_runtime_agents.log_backends import LocalFileBackend, LogBackend, NoOpBackend
 from lllm_runtime_agents.log_records import (
     FORMAT_VERSION,
     SessionRecord,
     SessionSummary,
+    as_text,
     as_utc,
-    dump_json,
+    safe_map,
 )
 from lllm_runtime_agents.log_sqlite import SQLiteBackend
-from lllm_runtime_agents.redaction import redact_json
+from lllm_runtime_agents.redaction import redact, redact_json
 
 __all__ = ["LogStore", "local_store", "noop_store", "sqlite_store"]
 
@@ -73,16 +75,17 @@ class LogStore:
         session_id = _new_id(now)
         if isinstance(self.backend, NoOpBackend):
             return session_id
-        labels = _json_safe(tags)
+        labels = safe_map(tags)
+        timestamp = now.isoformat()
         head = {
             "format_version": FORMAT_VERSION,
             "record_id": session_id,
-            "timestamp": now.isoformat(),
+            "timestamp": timestamp,
             "tags": labels,
-            "metadata": _json_safe(metadata),
+            "metadata": safe_map(metadata),
         }
-        body = redact_json(session.model_dump_json(fallback=_as_text))
-        record = dump_json(head)[:-1] + b',"session":' + body.encode() + b"}"
+        body = redact_json(session.model_dump_json(fallback=as_text))
+        record = to_json(head)[:-1] + b',"session":' + body.encode() + b"}"
         summary = SessionSummary(
             session_id=session_id,
             tactic_name=session.tactic_name,
@@ -97,7 +100,7 @@ class LogStore:
         self._put(
             [
                 (self._key("sessions", session_id), record),
-                (self._key("index", session_id), dump_json(summary.to_dict())),
+                (self._key("index", session_id), to_json(summary.to_dict())),
             ]
         )
         return session_id
@@ -124,9 +127,9 @@ class LogStore:
             "traceback": "".join(traceback.format_exception(error))
             if isinstance(error, BaseException)
             else None,
-            "context": _json_safe(context),
+            "context": safe_map(context),
         }
-        self.backend.put(self._key("errors", error_id), dump_json(record))
+        self.backend.put(self._key("errors", error_id), to_json(redact(record)))
         return error_id
 
     def load_session(self, session_id: str) -> TacticCallSession:
@@ -306,18 +309,6 @@ def _normal_path(path: str) -> tuple[str | None, str]:
 def _new_id(now: datetime) -> str:
     """Return an id that sorts by time: five digits of the fraction of the second, three of chance."""
     return f"{now:%Y%m%d_%H%M%S}_{now.microsecond:05x}{urandom(2).hex()[:3]}"
-
-
-def _as_text(value: Any) -> str:
-    return mask_secrets(repr(value))
-
-
-def _json_safe(value: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a map with everything that JSON does not know written as text."""
-    if not value:
-        return {}
-    safe: dict[str, Any] = json.loads(json.dumps(dict(value), default=_as_text))
-    return safe
 
 
 def local_store(path: str | Path, partition: str = "default", runtime: Any = None) -> LogStore:

@@ -63,7 +63,7 @@ def redact_json(text: str) -> str:
     Args:
         text: Compact JSON.
     """
-    suspicious = {key for key in _KEY.findall(text) if _is_secret(key)} - _NUMBERS
+    suspicious = {key for key in set(_KEY.findall(text)) if _is_secret(key)} - _NUMBERS
     if suspicious == {"session_id"} and text.count('"session_id":') == text.count('"tactic_name":'):
         suspicious.clear()
     if not suspicious and not looks_secret(text):
