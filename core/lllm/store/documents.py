@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from lllm.errors import StoreFormatError
-from lllm.store.encoding import canonical_json, decode_json
+from lllm.store.encoding import decode_json, record_text
 from lllm.store.models import Artifact, Channel, Snapshot, Subscription
 from lllm.store.reports import Retention
 
@@ -35,7 +35,7 @@ def document(record: BaseModel) -> str:
     Args:
         record: A channel, subscription, artifact, snapshot or retention in its JSON form.
     """
-    return canonical_json(record.model_dump(by_alias=True))
+    return record_text(record.model_dump(by_alias=True))
 
 
 def channel_of(doc: str) -> Channel:

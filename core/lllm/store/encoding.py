@@ -27,6 +27,7 @@ __all__ = [
     "decode_json",
     "json_form",
     "plain_text",
+    "record_text",
 ]
 
 MAX_DEPTH = 200
@@ -85,6 +86,20 @@ def plain_text(form: Any) -> str:
         return raw.decode() if raw.isascii() else to_json(form, ensure_ascii=True).decode()
     except PydanticSerializationError as error:
         raise _unserializable("a string holds a lone surrogate") from error
+
+
+def record_text(fields: dict[str, Any]) -> str:
+    """Return the canonical text of a record whose values have their JSON form already.
+
+    A legal value may nest as deep as is allowed, and the record is one level more.
+
+    Args:
+        fields: The fields by name, in any order.
+
+    Raises:
+        InvalidPayloadError: A string holds a lone surrogate.
+    """
+    return plain_text(dict(sorted(fields.items())))
 
 
 def canonical_json(value: Any) -> str:

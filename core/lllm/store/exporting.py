@@ -10,7 +10,7 @@ from typing import IO, Any
 from lllm.store.backend import Reader, Reads, SubscriptionRow, WaitingRow
 from lllm.store.blobs import Blobs
 from lllm.store.documents import artifact_of, channel_of, retention_of, snapshot_of, subscription_of
-from lllm.store.encoding import canonical_json
+from lllm.store.encoding import canonical_json, record_text
 from lllm.store.models import Artifact
 from lllm.store.reports import Retention
 from lllm.store.rows import EventRow, events_of
@@ -55,7 +55,7 @@ def export_store(read: Reads, blobs: Blobs, file: IO[str], *, artifacts: bool) -
 
 
 def _write(file: IO[str], kind: str, value: dict[str, Any]) -> None:
-    file.write(f'{{"type":"{kind}","value":{canonical_json(value)}}}\n')
+    file.write(f'{{"type":"{kind}","value":{record_text(value)}}}\n')
 
 
 def _records(tx: Reader) -> tuple[dict[str, int], dict[str, list[dict[str, Any]]]]:

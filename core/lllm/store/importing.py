@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
@@ -74,16 +75,13 @@ def import_store(write: Writes, blobs: Blobs, file: IO[str], *, skip: bool) -> i
 
 
 def _lines(file: IO[str]) -> Iterator[_Line]:
+    number = 1
     try:
-        for number, text in enumerate(file, 1):
+        _check_header(decode_json(file.readline() or "null"))
+        for number, text in enumerate(file, 2):
             if text.strip():
                 line = decode_json(text)
-                if number == 1:
-                    _check_header(line)
-                else:
-                    yield _Line(number, str(line["type"]), dict(line["value"]))
-            elif number == 1:
-                _check_header(None)
+                yield _Line(number, str(line["type"]), dict(line["value"]))
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidPayloadError(f"line {number}: not a record of an export: {error}") from error
 
@@ -117,6 +115,7 @@ def _import_events(tx: Writer, lines: Sequence[_Line], skip: bool) -> int:
     rows: list[EventRow] = []
     links: list[tuple[str, int]] = []
     for event in events:
+        _check_time(event, "event")
         if event.channel not in heads:
             heads[event.channel] = require_head(tx, event.channel)
         draft = trusted_draft(event.__dict__)
@@ -136,6 +135,11 @@ def _import_events(tx: Writer, lines: Sequence[_Line], skip: bool) -> int:
     if rows:
         _insert(tx, rows, links)
     return len(rows)
+
+
+def _check_time(record: Event | Snapshot, label: str) -> None:
+    if not math.isfinite(record.timestamp):
+        raise InvalidPayloadError(f"Invalid {label}: {label}.timestamp must be finite.")
 
 
 def _insert(tx: Writer, rows: Sequence[EventRow], links: Sequence[tuple[str, int]]) -> None:
@@ -164,6 +168,7 @@ def _import_snapshots(tx: Writer, lines: Sequence[_Line], skip: bool) -> int:
     count = 0
     for line in lines:
         snapshot = validated(Snapshot, line.value, "snapshot")
+        _check_time(snapshot, "snapshot")
         current = tx.snapshot_revision(snapshot.name)
         revision = snapshot.revision or current + 1
         if revision <= current:

@@ -54,7 +54,7 @@ class BackedMaintenance(MaintenanceOperations, BackedCore):
     def import_(
         self, source: str | Path | IO[str], *, on_conflict: Literal["error", "skip"] = "error"
     ) -> int:
-        if on_conflict not in {"error", "skip"}:
+        if on_conflict not in ("error", "skip"):
             raise InvalidPayloadError("on_conflict must be 'error' or 'skip'.")
         blobs = self._checked_backend().blobs
         try:

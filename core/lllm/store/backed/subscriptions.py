@@ -58,7 +58,7 @@ class BackedSubscriptions(SubscriptionOperations, LeaseOperations, BackedCore):
             max_deliveries=max_deliveries,
             dead_letter=dead_letter,
         )
-        if start not in {"beginning", "end"}:
+        if start not in ("beginning", "end"):
             whole_number(start, "start")
         return self._write(lambda tx: subscribing.create(tx, wanted, start))
 
@@ -135,7 +135,7 @@ class BackedSubscriptions(SubscriptionOperations, LeaseOperations, BackedCore):
             whole_number(cursor, "cursor")
         if time is not None:
             seconds(time, "time")
-        if to is not None and to not in {"beginning", "end"}:
+        if to is not None and to not in ("beginning", "end"):
             raise InvalidPayloadError("to must be 'beginning' or 'end'.")
         require_segment(subscription_id, "subscription.id")
         return self._write(lambda tx: subscribing.seek(tx, subscription_id, cursor=cursor, time=time, to=to))
