@@ -85,10 +85,11 @@ def open_sqlite(url: str, **options: Any) -> SQLiteStore:
 
 
 def _level(synchronous: object, durability: object) -> Durability:
-    if synchronous not in _DURABILITY:
+    chosen = next((level for name, level in _DURABILITY.items() if name == synchronous), None)
+    if chosen is None:
         raise ValueError("synchronous must be 'full', 'normal' or 'off'")
     if durability is None:
-        return _DURABILITY[synchronous]
+        return chosen
     for level in _DURABILITY.values():
         if durability == level:
             return level
