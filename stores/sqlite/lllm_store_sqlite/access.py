@@ -7,18 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lllm.errors import StoreClosedError
+from lllm.store.commit_queue import CommitQueue
+from lllm.store.process_lock import ProcessLock
 from lllm_store_sqlite.committer import Committer
 from lllm_store_sqlite.connections import Database
 from lllm_store_sqlite.faults import store_error_of_system
-from lllm_store_sqlite.lock import ProcessLock
 from lllm_store_sqlite.maintenance import copy_database
 from lllm_store_sqlite.opening import empty_reader, open_reader
-from lllm_store_sqlite.queue import CommitQueue
 from lllm_store_sqlite.readers import ReaderPool
 from lllm_store_sqlite.transaction import SQLiteReader
 
 __all__ = ["Access"]
 
+# SQLite has locks of its own, but versions up to 3.51.2 can damage a write-ahead log that one connection
+# resets while another appends to it; so one more lock is held around every commit and every checkpoint. It has
+# a file of its own, because closing any descriptor of the database file would drop SQLite's locks on it.
 _LOCK_FILE = "sssn.lock"
 
 

@@ -9,12 +9,12 @@ from contextlib import suppress
 from typing import TypeAlias
 
 from lllm.errors import SSSNError, StoreBusyError, StoreClosedError, StoreReadOnlyError
+from lllm.store.commit_queue import Request
+from lllm.store.process_lock import ProcessLock
 from lllm_store_sqlite.checkpoints import Checkpoints
 from lllm_store_sqlite.connections import Database
 from lllm_store_sqlite.faults import failed_flush, store_error, store_error_of_system
-from lllm_store_sqlite.lock import ProcessLock
 from lllm_store_sqlite.opening import make_directory, open_writer
-from lllm_store_sqlite.queue import Request
 from lllm_store_sqlite.transaction import SQLiteWriter
 
 __all__ = ["Committer"]

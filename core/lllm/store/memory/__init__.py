@@ -5,9 +5,18 @@ from __future__ import annotations
 from lllm.store.backed import BackendStore
 from lllm.store.memory.backend import MemoryBackend
 from lllm.store.memory.blobs import MemoryBlobs
+from lllm.store.memory.delivery_tables import DeliveryTables
+from lllm.store.memory.record_tables import RecordTables
 from lllm.store.memory.tables import MemoryTables
 
-__all__ = ["MemoryBackend", "MemoryBlobs", "MemoryStore", "MemoryTables"]
+__all__ = [
+    "DeliveryTables",
+    "MemoryBackend",
+    "MemoryBlobs",
+    "MemoryStore",
+    "MemoryTables",
+    "RecordTables",
+]
 
 
 class MemoryStore(BackendStore):

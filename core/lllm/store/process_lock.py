@@ -1,9 +1,4 @@
-"""The one lock between processes: around every commit and every checkpoint.
-
-SQLite has locks of its own, but versions up to 3.51.2 can damage a write-ahead log that one connection
-resets while another appends to it. With this lock nobody does both at once. It is `flock` on a file
-of its own, because closing any descriptor of the database file would drop SQLite's own locks on it.
-"""
+"""A lock between processes, for backends that keep their data in files."""
 
 from __future__ import annotations
 
@@ -22,7 +17,9 @@ _LONGEST_PAUSE = 0.002
 
 
 class ProcessLock:
-    """An advisory lock that one connection of one process holds at a time.
+    """An advisory lock (`flock`) on a file of its own; the system gives it back when its holder dies.
+
+    One object is used by one thread at a time.
 
     Args:
         path: File to lock; it is created when the lock is first taken.
@@ -34,8 +31,11 @@ class ProcessLock:
         self._timeout = timeout
         self._descriptor: int | None = None
 
-    def acquire(self) -> None:
+    def acquire(self, *, shared: bool = False) -> None:
         """Take the lock.
+
+        Args:
+            shared: Whether others may hold it too, as long as all of them share it.
 
         Raises:
             StoreBusyError: Another process held it for longer than the timeout.
@@ -44,10 +44,11 @@ class ProcessLock:
         descriptor = self._descriptor
         if descriptor is None:
             descriptor = self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, mode)
         except BlockingIOError:
-            self._wait(descriptor)
+            self._wait(descriptor, mode)
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -56,13 +57,13 @@ class ProcessLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _wait(self, descriptor: int) -> None:
+    def _wait(self, descriptor: int, mode: int) -> None:
         deadline = time.monotonic() + self._timeout
         pause = _FIRST_PAUSE
         while True:
             time.sleep(pause)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, mode)
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise StoreBusyError(
