@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from lllm.errors import BudgetExceeded
+from lllm.errors import BudgetExceeded, DeadlineExceeded
 from lllm.secrets import mask_secrets
 from lllm_runtime_agents.errors import AgentException
 from lllm_runtime_agents.function import Function
@@ -227,7 +227,7 @@ class AgentCall:
             return
         if call.cancelled:
             if call.deadline is not None and monotonic() >= call.deadline:
-                raise TimeoutError("The deadline of the call has passed.")
+                raise DeadlineExceeded("The deadline of the call has passed.")
             raise asyncio.CancelledError("The call was cancelled.")
         limit = self.agent.max_cost_usd
         if limit is not None and (spent := call.session.total_cost.cost) >= limit:

@@ -86,7 +86,7 @@ class ModelsRequest:
         yield self._result(response)
 
     def _options(self, model: Model[Any]) -> dict[str, Any]:
-        structured = bool(model.profile.get("supports_json_schema_output"))
+        structured = _is_structured(model)
         base = self.config.get("settings") or {}
         return {
             "model_settings": model_settings(base, self.model_args, self._timeout()),
@@ -107,3 +107,11 @@ class ModelsRequest:
         return InvokeResult(
             raw_response=response, model_args=self.model_args, execution_errors=errors, message=message
         )
+
+
+def _is_structured(model: Model[Any]) -> bool:
+    try:
+        return bool(model.profile.get("supports_json_schema_output"))
+    except NotImplementedError:
+        # A model that chooses among others has no profile of its own; a schema in the instructions suits all.
+        return False

@@ -10,7 +10,9 @@ from typing import Any
 
 __all__ = ["is_rate_limit", "retry_after", "wait_before"]
 
-_TEXT = re.compile(r"rate[\s_-]?limit|too many requests|\b429\b", re.IGNORECASE)
+_TEXT = re.compile(
+    r"rate[\s_-]?limit|too many requests|\b(?:code|status|http|error)\W{0,3}429\b", re.IGNORECASE
+)
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
 

@@ -37,6 +37,8 @@ class Reply:
 class StubServer:
     """Answers `POST /v1/chat/completions` with the next scripted reply, as JSON or as a stream.
 
+    Texts are answered on `/v1/responses` too.
+
     Attributes:
         replies: What is answered next; when it is empty the last user message comes back.
         requests: The bodies of the requests, with their headers under `__headers__`.
@@ -85,6 +87,8 @@ def _handler(stub: StubServer) -> type[BaseHTTPRequestHandler]:
                     self._send(reply, json.dumps(error).encode())
                 elif body.get("stream"):
                     self._stream(reply, body)
+                elif self.path.endswith("/responses"):
+                    self._send(reply, json.dumps(_response(reply, body)).encode())
                 else:
                     self._send(reply, json.dumps(_completion(reply, body)).encode())
             except (BrokenPipeError, ConnectionResetError):
@@ -115,7 +119,7 @@ def _handler(stub: StubServer) -> type[BaseHTTPRequestHandler]:
 
 
 def _last_text(body: dict[str, Any]) -> str:
-    content = body["messages"][-1].get("content") or ""
+    content = (body.get("messages") or body["input"])[-1].get("content") or ""
     return content if isinstance(content, str) else str(content[0].get("text", ""))
 
 
@@ -149,6 +153,31 @@ def _completion(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
     if reply.usage:
         answer["usage"] = _USAGE
     return answer
+
+
+def _response(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a text in the form of the responses API."""
+    text = {"type": "output_text", "text": reply.text, "annotations": []}
+    said = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [text]}
+    usage = {
+        "input_tokens": 100,
+        "output_tokens": 20,
+        "total_tokens": 120,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 0},
+    }
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": body["model"],
+        "output": [said],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": usage,
+    }
 
 
 def _chunks(reply: Reply, body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import time
 import pytest
 from pydantic import BaseModel
 
-from lllm import AgentCallSession, BudgetExceeded, CallContext, Tactic
+from lllm import AgentCallSession, BudgetExceeded, CallContext, DeadlineExceeded, Tactic
 from lllm_runtime_agents import AgentException, FunctionCall, InvokerError, Prompt, Roles, tool
 
 
@@ -353,7 +353,7 @@ def test_a_passed_deadline_stops_the_loop(group_config):
     config = group_config("writer", delay=0.05)
     context = CallContext().limit(0.12)
     begun = time.monotonic()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(DeadlineExceeded):
         Loop(config).run(50, context=context)
     assert time.monotonic() - begun < 1.5
 

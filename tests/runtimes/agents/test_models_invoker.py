@@ -9,9 +9,10 @@ import time
 import pytest
 from pydantic import BaseModel
 from pydantic_ai.messages import ModelResponse, TextPart, ThinkingPart
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import FunctionModel
 
-from lllm import CallContext, Tactic
+from lllm import CallContext, DeadlineExceeded, Tactic
 from lllm_runtime_agents import (
     MCP,
     AgentException,
@@ -265,7 +266,7 @@ def test_a_deadline_shortens_the_request(server, reply, group_config, ask_class)
     tactic.run("warm up")  # the library is imported outside of the measured time
     server.say(reply("late", delay=2.0))
     begun = time.monotonic()
-    with pytest.raises((InvokerError, TimeoutError)):
+    with pytest.raises((InvokerError, DeadlineExceeded)):
         tactic.run("x", context=CallContext().limit(0.3))
     assert time.monotonic() - begun < 1.9
     tactic.llm_invoker.close()
@@ -418,6 +419,34 @@ def test_the_other_api_is_chosen_by_its_type():
     assert _full_name("gpt-4o", APITypes.RESPONSE, None) == "openai-responses:gpt-4o"
     assert _full_name("claude", APITypes.COMPLETION, "anthropic") == "anthropic:claude"
     assert _full_name("openai:gpt-4o", APITypes.COMPLETION, "anthropic") == "openai:gpt-4o"
+
+
+def test_models_without_structured_output_read_the_schema_in_their_instructions(make_agent):
+    """The reply is validated all the same, also behind a model that chooses among others."""
+    told = []
+
+    def answer(messages, info):
+        told.append(info.instructions)
+        return ModelResponse(parts=[TextPart('{"x": 3}')])
+
+    function = FunctionModel(answer, profile={"supports_json_schema_output": False})
+    for model in (function, FallbackModel(function)):
+        agent = make_agent(invoker=build_invoker({"invoker": "models"}))
+        agent.model = model
+        agent.receive_prompt(Prompt(path="p", prompt="Which x?", format=Answer))
+        assert agent.respond().parsed["value"] == Answer(x=3)
+    assert all('"x"' in instructions for instructions in told)
+
+
+def test_the_responses_api_is_spoken(agent, server):
+    """A bare name with that API type asks the other route."""
+    server.say("hello")
+    agent.api_type = APITypes.RESPONSE
+    agent.receive("hi")
+    message = agent.respond()
+    assert (message.content, message.api_type) == ("hello", APITypes.RESPONSE)
+    assert message.cost.prompt_tokens == 100
+    assert server.requests[0]["input"][-1]["content"] == "hi"
 
 
 def test_a_tool_result_needs_its_id():

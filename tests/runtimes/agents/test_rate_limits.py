@@ -49,7 +49,9 @@ def slept(monkeypatch):
         (type("RateLimitError", (Exception,), {})("x"), True),
         (InvokerError(500, "rate limit service is down"), False),
         (error_with("cannot divide"), False),
+        (error_with("Error code: 429 - slow"), True),
         (error_with("code 14290"), False),
+        (error_with("line 429 is malformed"), False),
     ],
 )
 def test_rate_limits_are_recognised(error, expected):
