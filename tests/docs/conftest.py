@@ -111,9 +111,24 @@ def run_shell(line, directory):
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """A page to read, in an empty directory that is also the working directory."""
+    """A page to read, in an empty directory that is also the working directory.
+
+    What the page registers for the whole process is forgotten afterwards: other tests count what there is.
+    """
+    from lllm_packages import Runtime, get_default_runtime, modules, set_default_runtime
+    from lllm_packages.defaults import discover
+    from lllm_runtime_agents import invokers
+
     monkeypatch.chdir(tmp_path)
-    return Page(tmp_path)
+    monkeypatch.setattr(invokers, "_builders", dict(invokers._builders))
+    monkeypatch.setattr(modules, "_homes", {})
+    monkeypatch.setattr(modules, "_owners", {})
+    former = get_default_runtime()
+    set_default_runtime(Runtime(discover=discover))
+    yield Page(tmp_path)
+    set_default_runtime(former)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lllm_pkg"]:
+        del sys.modules[name]
 
 
 def pages():
