@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from lllm.session import InvokeCost, TacticCallSession
     from lllm.tactic import Tactic
 
-__all__ = ["Call", "active_call", "current_call"]
+__all__ = ["Call", "active_call", "current_call", "root_calls"]
 
 # Guards the hand-over from nodes to sessions; a child may begin in one thread while another asks for the session.
 _tree = RLock()
 
 active_call: ContextVar[Call | None] = ContextVar("lllm_active_call", default=None)
+
+root_calls: ContextVar[list[Call] | None] = ContextVar("lllm_root_calls", default=None)
+"""A list that every outermost call is added to as it begins; whoever serves calls sets it to learn of them."""
 
 
 def current_call() -> Call | None:
@@ -71,6 +74,8 @@ class Call:
                     parent._waiting = (*parent._waiting, self)
                 else:
                     self._join(parent._session)
+        elif (begun := root_calls.get()) is not None:
+            begun.append(self)
 
     def __repr__(self) -> str:
         return f"<Call of {self.tactic_name!r}: {self.state}>"

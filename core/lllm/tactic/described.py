@@ -99,6 +99,11 @@ class Described:
         """
         return capability in self.capabilities()
 
+    @property
+    def blocking(self) -> bool:
+        """Whether a call does its work in the thread that makes it; an event loop then needs another one for it."""
+        return self._traits.blocks
+
     def validate_input(self, value: Any) -> Any:
         """Validate an input against `input_type`, in pydantic's lax mode.
 

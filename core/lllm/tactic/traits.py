@@ -44,6 +44,12 @@ class Traits:
         return self.run or self.arun or self.call or self.public_run or self.public_arun
 
     @property
+    def blocks(self) -> bool:
+        """Whether the work is done in the thread that calls."""
+        awaits = self.arun or self.public_arun or self.run_is_async or (self.call_is_async and not self.run)
+        return not awaits and (self.run or self.call or self.public_run)
+
+    @property
     def implements(self) -> bool:
         """Whether the class does the work itself, so that no runtime claims it."""
         return self.streams or self.run or self.arun or self.public_run or self.public_arun

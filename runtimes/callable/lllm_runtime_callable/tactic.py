@@ -73,6 +73,11 @@ class CallableTactic(Tactic[Any, Any]):
             metadata=metadata,
         )
 
+    @property
+    def blocking(self) -> bool:
+        """Whether the callable does its work in the thread that calls it."""
+        return not self._signature.is_async
+
     def _call(self, value: Any, context: CallContext | None, keywords: dict[str, Any]) -> Any:
         arguments, named = self._signature.arguments(value, context)
         return self.fn(*arguments, **named, **keywords)
