@@ -7,6 +7,7 @@ One loop serves synchronous, asynchronous and streaming callers: it decides what
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from lllm_runtime_agents.prompt import Prompt
 
 __all__ = ["AgentCall", "AskModel", "Effect", "UseTools", "Wait"]
+
+logger = logging.getLogger("lllm.agents")
 
 _STEP_CAP = 100
 """How many steps with tools an agent may take when its own limit is 0."""
@@ -181,8 +184,10 @@ class AgentCall:
             wait = wait_before(error, self._retries)
             self._retries += 1
             self._waited += wait
-            allowed = self._retries <= self.agent.rate_limit_retries
-            return wait if allowed and self._waited <= self.agent.rate_limit_max_wait else None
+            if self._retries > self.agent.rate_limit_retries or self._waited > self.agent.rate_limit_max_wait:
+                return None
+            logger.info("agent %r waits %.1f s for its rate limit", self.agent.name, wait)
+            return wait
         if self.session.reach_max_llm_recall:
             return None
         self.session.llm_recall(mask_secrets(f"{type(error).__name__}: {error}"), step)

@@ -166,7 +166,7 @@ def test_a_text_is_a_system_prompt_too(make_agent):
 def test_keys_do_not_show_in_representations(make_agent):
     """An agent's repr names it and leaves out invoker and arguments."""
     agent = make_agent(model_args={"api_key": "sk-verysecretverysecret"})
-    assert "secret" not in repr(agent)
+    assert repr(agent) == "Agent(name='tester', model='test-model', dialogs=['main'])"
     assert "secret" not in repr(agent.llm_invoker)
 
 

@@ -310,6 +310,7 @@ def test_agents_of_a_call_are_agents(config):
         def call(self, task, **kwargs):
             finder = self.agents["finder"]
             assert isinstance(finder, Agent)
+            assert repr(finder) == "Agent(name='finder', model='test-model', dialogs=[])"
             finder.model_args["temperature"] = 1
             finder.note = "mine"
             assert finder.open("a").fork("a", "b").switch("a") is finder
