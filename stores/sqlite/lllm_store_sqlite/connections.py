@@ -15,6 +15,7 @@ Durability = Literal["disk", "os", "memory"]
 _WRITER_CACHE_KIB = 32 * 1024
 _READER_CACHE_KIB = 8 * 1024
 _WAL_KEPT_BYTES = 32 * 1024 * 1024
+_NO_SHARED_MEMORY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _FULL, _NORMAL, _OFF, _EXTRA = 2, 1, 0, 3
 
 
@@ -42,14 +43,13 @@ class Database:
         Returns:
             The connection, in whatever journal mode the file is.
         """
-        connection = self._open("rwc")
-        # Checkpoints are ours to make: they need the lock between processes.
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
-        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
-        connection.execute("PRAGMA secure_delete = OFF")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        return connection
+        return self._open(
+            "mode=rwc",
+            f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}",
+            f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}",
+            "PRAGMA secure_delete = OFF",
+            "PRAGMA temp_store = MEMORY",
+        )
 
     def reader(self) -> sqlite3.Connection:
         """Open a connection that only reads.
@@ -57,29 +57,25 @@ class Database:
         Returns:
             The connection; a missing file is an error.
         """
-        connection = self._open("ro" if self.read_only else "rw")
+        pragmas = ("PRAGMA query_only = ON", f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+        if not self.read_only:
+            return self._open("mode=rw", *pragmas)
         try:
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
-            if self.read_only:
-                connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+            return self._open("mode=ro", *pragmas, "SELECT 1 FROM sqlite_schema LIMIT 1")
         except sqlite3.OperationalError as error:
-            connection.close()
-            if self.read_only and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN:
-                return self._frozen_reader()
-            raise
-        return connection
+            if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY or self._has_log():
+                raise
+        # A directory that may not even hold the shared memory of readers: nobody writes there.
+        return self._open("mode=ro&immutable=1", *pragmas)
 
-    def _frozen_reader(self) -> sqlite3.Connection:
-        """Read a directory that cannot even hold the shared memory of readers: nobody writes there."""
-        return self._open("ro", immutable=True)
+    def _has_log(self) -> bool:
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return log.exists() and log.stat().st_size > 0
 
-    def _open(self, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
-        options = f"mode={mode}" + ("&immutable=1" if immutable else "")
+    def _open(self, options: str, *pragmas: str) -> sqlite3.Connection:
         if self.vfs is not None:
             options += f"&vfs={self.vfs}"
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             f"file:{quote(str(self.path))}?{options}",
             timeout=self.timeout,
             isolation_level=None,
@@ -87,6 +83,14 @@ class Database:
             cached_statements=256,
             uri=True,
         )
+        try:
+            # Checkpoints are ours to make: they need the lock between processes.
+            for pragma in ("PRAGMA wal_autocheckpoint = 0", *pragmas):
+                connection.execute(pragma).fetchall()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def flush_level(self, *, ahead: bool, durable: bool) -> int:
         """Return the `PRAGMA synchronous` of a commit.
