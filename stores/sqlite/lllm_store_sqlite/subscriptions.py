@@ -183,7 +183,7 @@ class SubscriptionWrites(SubscriptionReads):
     def put_waiting(self, number: int, rows: Sequence[WaitingRow]) -> None:
         """Store what a subscription waits for, in place of what it had at the same cursors."""
         if number in self._due_from:
-            self._due_from[number] = min(self._due_from[number], *[row[2] for row in rows])
+            self._due_from[number] = min([self._due_from[number], *[row[2] for row in rows]])
         if len(rows) == 1:
             self.execute(_PUT_WAITING, (number, *rows[0]))
         else:
