@@ -119,7 +119,10 @@ class ArtifactFiles:
     def _fill(self, temporary: Path, chunks: Iterable[bytes | memoryview]) -> tuple[str, int]:
         digest = new_sha256()
         size = 0
-        self.directory.mkdir(parents=True, exist_ok=True)
+        if not self.directory.is_dir():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if self._durable:
+                _flush_directory(self.directory.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123
             for chunk in chunks:

@@ -35,7 +35,8 @@ def draft_event(value: Event | Mapping[str, Any], *, now: float | None = None) -
         if draft is None:
             draft = _full_draft({name: getattr(value, name, None) for name in Event.model_fields}, now=now)
         return draft if timed else (draft[0], draft[1], False)
-    if isinstance(value, Mapping):
+    # The exact type first: asking the abstract class takes as long as a tenth of the draft.
+    if type(value) is dict or isinstance(value, Mapping):
         draft = quick_draft(value, timed="timestamp" in value, now=now)
         return draft if draft is not None else _mapping_draft(value, now)
     validated(Event, value, "event")

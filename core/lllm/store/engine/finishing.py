@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lllm.assembly import assembled
 from lllm.errors import EventConflictError, LeaseLostError
 from lllm.store.backend import WaitingRow, Writer
 from lllm.store.documents import settings_of
@@ -101,7 +102,9 @@ def commit(
         events = append(tx, drafts)
         written = [put_snapshot(tx, snapshot, expected=None) for snapshot in snapshots]
     _finish(tx, held, now)
-    return CommitResult.model_construct(acked=len(tokens), events=tuple(events), snapshots=tuple(written))
+    return assembled(
+        CommitResult, {"acked": len(tokens), "events": tuple(events), "snapshots": tuple(written)}
+    )
 
 
 def _repeated(tx: Writer, drafts: Sequence[Draft], done: Sequence[str]) -> list[Event]:

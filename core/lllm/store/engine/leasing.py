@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lllm.assembly import assembled
 from lllm.store.backend import Reader, SubscriptionRow, Writer
 from lllm.store.documents import settings_of
 from lllm.store.engine.dead_letters import GivenUp, give_up
@@ -237,7 +238,13 @@ def _save(tx: Writer, row: SubscriptionRow) -> None:
 
 
 def _delivery(row: SubscriptionRow, event: Event, attempt: int, deadline: float) -> Delivery:
-    token = token_for(row, event.cursor or 0, attempt)
-    return Delivery.model_construct(
-        event=event, subscription=row.id, token=token, attempt=attempt, deadline=deadline
+    return assembled(
+        Delivery,
+        {
+            "event": event,
+            "subscription": row.id,
+            "token": token_for(row, event.cursor or 0, attempt),
+            "attempt": attempt,
+            "deadline": deadline,
+        },
     )
