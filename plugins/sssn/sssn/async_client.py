@@ -17,7 +17,7 @@ from lllm_store_http import artifact_calls, channel_calls, event_calls, snapshot
 from lllm_store_http.artifact_content import async_chunks_of
 from lllm_store_http.artifacts import AsyncArtifacts
 from lllm_store_http.channels import AsyncChannels
-from lllm_store_http.connections import AsyncPool, check_base_url, request_headers
+from lllm_store_http.connections import AsyncPool, build_request, check_base_url, request_headers
 from lllm_store_http.events import AsyncEvents
 from lllm_store_http.requests import Call
 from lllm_store_http.snapshots import AsyncSnapshots
@@ -106,7 +106,7 @@ class AsyncSSSNClient(
             SSSNClientError: The status of the answer is 400 or more; 416 passes in a stream.
         """
         client = self._pool.client()
-        request = client.build_request(method, f"{self.base_url}{path}", **options)
+        request = build_request(client, method, f"{self.base_url}{path}", options)
         response = await client.send(request, stream=stream)
         if response.status_code >= 400 and not (stream and response.status_code == 416):
             await response.aread()

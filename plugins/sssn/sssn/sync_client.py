@@ -18,7 +18,7 @@ from lllm_store_http import artifact_calls, channel_calls, event_calls, snapshot
 from lllm_store_http.artifact_content import chunks_of
 from lllm_store_http.artifacts import Artifacts
 from lllm_store_http.channels import Channels
-from lllm_store_http.connections import Pool, check_base_url, request_headers
+from lllm_store_http.connections import Pool, build_request, check_base_url, request_headers
 from lllm_store_http.events import Events
 from lllm_store_http.requests import Call
 from lllm_store_http.snapshots import Snapshots
@@ -103,7 +103,7 @@ class SSSNClient(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, 
             SSSNClientError: The status of the answer is 400 or more; 416 passes in a stream.
         """
         client = self._pool.client()
-        request = client.build_request(method, f"{self.base_url}{path}", **options)
+        request = build_request(client, method, f"{self.base_url}{path}", options)
         response = client.send(request, stream=stream)
         if response.status_code >= 400 and not (stream and response.status_code == 416):
             response.read()

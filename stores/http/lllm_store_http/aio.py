@@ -11,6 +11,7 @@ from lllm.errors import (
     ChannelExistsError,
     EventConflictError,
     InvalidPayloadError,
+    LeaseLostError,
     SSSNError,
     StoreClosedError,
 )
@@ -18,6 +19,7 @@ from lllm.store import Artifact, AsyncStore, Channel, CommitResult, Delivery, Ev
 from lllm.store.drafts import draft_event, draft_events
 from lllm.store.ids import new_id
 from lllm.store.inputs import Deliveries, seconds, tokens_of, whole_number
+from lllm.store.names import require_segment
 from lllm.store.records import channel_record, snapshot_record, subscription_record
 from lllm.store.rows import Draft
 from lllm_store_http import artifact_calls, channel_calls, snapshot_calls, subscription_calls
@@ -35,7 +37,7 @@ from lllm_store_http.bodies import (
     untimed,
 )
 from lllm_store_http.channels import AsyncChannels
-from lllm_store_http.connections import AsyncPool, connection_errors, request_headers
+from lllm_store_http.connections import AsyncPool, build_request, connection_errors, request_headers
 from lllm_store_http.errors import RouteMissingError, store_error
 from lllm_store_http.events import AsyncEvents
 from lllm_store_http.faults import Faults
@@ -129,7 +131,7 @@ class AsyncHTTPStore(
         if self._http.closed:
             raise StoreClosedError
         client = self._pool.client()
-        request = client.build_request(method, f"{self.base_url}{path}", **options)
+        request = build_request(client, method, f"{self.base_url}{path}", options)
         return await client.send(request, stream=stream)
 
     async def _send(self, call: Call[T]) -> T:
@@ -137,10 +139,15 @@ class AsyncHTTPStore(
         while True:
             try:
                 response = await self._request(call.method, call.path, **call.options(self.timeout))
-                return store_answer(call, response)
+                break
             except connection_errors()[2] as error:
+                if self._http.closed:
+                    raise StoreClosedError from error
                 tries += 1
                 await asyncio.sleep(self._faults.pause(error, tries, repeatable=call.repeatable))
+        if call.waits and self._http.closed:
+            raise StoreClosedError
+        return store_answer(call, response)
 
     @asynccontextmanager
     async def _stream(self, method: str, path: str, **options: Any) -> AsyncIterator[httpx.Response]:
@@ -156,6 +163,9 @@ class AsyncHTTPStore(
         except connection_errors()[2] as error:
             raise self._faults.final(error) from error
 
+    async def _before_kind(self, channel: str) -> None:
+        await self.get_channel(channel)
+
     async def create_channel(self, channel: Channel | Mapping[str, Any]) -> Channel:
         """Create a channel."""
         return await self._send(channel_calls.create_channel(channel_body(channel_record(channel))))
@@ -167,12 +177,15 @@ class AsyncHTTPStore(
     async def append_events(self, events: Iterable[Event | Mapping[str, Any]]) -> tuple[Event, ...]:
         """Append events in one durable commit: all of them or none."""
         drafts = draft_events(events)
-        return await self._append(drafts, append_all) if drafts else ()
+        if not drafts and not self._http.closed:
+            return ()
+        return await self._append(drafts, append_all)
 
     async def _append(self, drafts: list[Draft], call: Callable[[list[dict[str, Any]]], Call[T]]) -> T:
         try:
             return await self._send(call(event_bodies(drafts)))
-        except EventConflictError:
+        except (EventConflictError, LeaseLostError):
+            # A repeat made the timestamps anew; what nobody named must not count as a difference.
             if not untimed(drafts):
                 raise
         return await self._send(call(event_bodies(drafts, timed_only=True)))
@@ -266,6 +279,8 @@ class AsyncHTTPStore(
     ) -> Artifact:
         """Store a stream of bytes durably, in constant memory."""
         fields = artifact_fields(channel, media_type, metadata, event_ids)
+        if artifact_id is not None:
+            require_segment(artifact_id, "artifact.id", new=True)
         return await self._send(
             artifact_calls.upload_artifact(
                 async_chunks_of(source), fields, sha256=sha256, artifact_id=artifact_id

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lllm.errors import SSSNError
 from lllm_store_http.errors import store_error
-from lllm_store_http.requests import Call
+from lllm_store_http.requests import Call, nothing
 
 if TYPE_CHECKING:
     import httpx
@@ -55,7 +55,8 @@ def read_answer(call: Call[T], response: httpx.Response) -> T:
     """
     route = f"SSSN {call.method} {call.template} response"
     try:
-        body = response.json()
+        # An answer that says nothing but success may have no body at all.
+        body = None if call.read is nothing else response.json()
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer(f"{route} was not valid JSON.", response.text) from error
     try:

@@ -39,9 +39,11 @@ class Artifacts(_Windows, Sender):
     def iter_artifact(
         self, artifact_id: str, *, start: int = 0, stop: int | None = None, chunk_size: int = CHUNK_SIZE
     ) -> Iterator[bytes]:
-        """Yield the bytes of an artifact; a complete pass is verified at its end."""
+        """Iterate over the bytes of an artifact; a complete pass is verified at its end."""
         window, size = self._window(artifact_id, start, stop, chunk_size)
-        path = artifact_calls.content_path(artifact_id)
+        return self._parts(artifact_id, artifact_calls.content_path(artifact_id), window, size)
+
+    def _parts(self, artifact_id: str, path: str, window: Window, size: int) -> Iterator[bytes]:
         if window.empty:
             self.get_artifact(artifact_id)
             return
@@ -92,7 +94,7 @@ class AsyncArtifacts(_Windows, AsyncSender):
     async def iter_artifact(
         self, artifact_id: str, *, start: int = 0, stop: int | None = None, chunk_size: int = CHUNK_SIZE
     ) -> AsyncIterator[bytes]:
-        """Yield the bytes of an artifact; a complete pass is verified at its end."""
+        """Iterate over the bytes of an artifact; a complete pass is verified at its end."""
         window, size = self._window(artifact_id, start, stop, chunk_size)
         path = artifact_calls.content_path(artifact_id)
         if window.empty:

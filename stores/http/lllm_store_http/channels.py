@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lllm.errors import InvalidPayloadError
 from lllm.store import Channel, Retention, RetentionReport
 from lllm.store.inputs import UNSET, Unset, object_of
 from lllm_store_http import channel_calls
-from lllm_store_http.sending import AsyncSender, Sender
+from lllm_store_http.sending import AsyncSender, Checks, Sender
 
 __all__ = ["AsyncChannels", "Channels"]
 
@@ -23,18 +24,26 @@ def _changes(
     return body
 
 
-def _limits(
-    max_events: int | None, max_age_seconds: float | None, max_bytes: int | None, keep_unfinished: bool
-) -> dict[str, Any]:
-    return {
-        "max_events": max_events,
-        "max_age_seconds": max_age_seconds,
-        "max_bytes": max_bytes,
-        "keep_unfinished": keep_unfinished,
-    }
+class _Arguments(Checks):
+    def _limits(
+        self,
+        max_events: int | None,
+        max_age_seconds: float | None,
+        max_bytes: int | None,
+        keep_unfinished: bool,
+    ) -> dict[str, Any]:
+        age = None if max_age_seconds is None else self._seconds(max_age_seconds, "max_age_seconds")
+        if not isinstance(keep_unfinished, bool):
+            raise InvalidPayloadError("keep_unfinished must be a boolean.")
+        return {
+            "max_events": None if max_events is None else self._whole(max_events, "max_events"),
+            "max_age_seconds": age,
+            "max_bytes": None if max_bytes is None else self._whole(max_bytes, "max_bytes"),
+            "keep_unfinished": keep_unfinished,
+        }
 
 
-class Channels(Sender):
+class Channels(_Arguments, Sender):
     """Channels and their retention; see `lllm.Store` for the rules of each method."""
 
     def list_channels(self) -> tuple[Channel, ...]:
@@ -82,7 +91,7 @@ class Channels(Sender):
         keep_unfinished: bool = True,
     ) -> Retention:
         """Replace what a channel keeps."""
-        limits = _limits(max_events, max_age_seconds, max_bytes, keep_unfinished)
+        limits = self._limits(max_events, max_age_seconds, max_bytes, keep_unfinished)
         return self._send(channel_calls.set_retention(channel, limits))
 
     def apply_retention(self, channel: str | None = None, *, dry_run: bool = False) -> RetentionReport:
@@ -90,7 +99,7 @@ class Channels(Sender):
         return self._send(channel_calls.apply_retention(channel, dry_run=dry_run))
 
 
-class AsyncChannels(AsyncSender):
+class AsyncChannels(_Arguments, AsyncSender):
     """Channels and their retention, as coroutines."""
 
     async def list_channels(self) -> tuple[Channel, ...]:
@@ -138,7 +147,7 @@ class AsyncChannels(AsyncSender):
         keep_unfinished: bool = True,
     ) -> Retention:
         """Replace what a channel keeps."""
-        limits = _limits(max_events, max_age_seconds, max_bytes, keep_unfinished)
+        limits = self._limits(max_events, max_age_seconds, max_bytes, keep_unfinished)
         return await self._send(channel_calls.set_retention(channel, limits))
 
     async def apply_retention(self, channel: str | None = None, *, dry_run: bool = False) -> RetentionReport:

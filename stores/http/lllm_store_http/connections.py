@@ -8,12 +8,13 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lllm.errors import InvalidPayloadError
 from lllm.refs import check_http_url
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AsyncPool", "Pool", "check_base_url", "connection_errors", "request_headers"]
+__all__ = ["AsyncPool", "Pool", "build_request", "check_base_url", "connection_errors", "request_headers"]
 
 # Shorter than the five seconds after which uvicorn closes an idle connection: a request must not meet that.
 KEEPALIVE_SECONDS = 3.0
@@ -51,6 +52,26 @@ def connection_errors() -> tuple[type[Exception], type[Exception], type[Exceptio
     import httpx
 
     return httpx.ConnectError, httpx.TimeoutException, httpx.RequestError
+
+
+def build_request(
+    client: httpx.Client | httpx.AsyncClient, method: str, url: str, options: Mapping[str, Any]
+) -> httpx.Request:
+    """Return a request, encoded and ready to be sent.
+
+    Args:
+        client: The client that will send it.
+        method: HTTP method.
+        url: Absolute URL.
+        options: What httpx takes: `params`, `json`, `content`, `headers`, `timeout`.
+
+    Raises:
+        InvalidPayloadError: A parameter or the body cannot be encoded.
+    """
+    try:
+        return client.build_request(method, url, **options)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidPayloadError(f"Value is not JSON serializable: {error}") from error
 
 
 def _options(base_url: str, timeout: float | None, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ __all__ = ["RouteMissingError", "error_parts", "store_error"]
 _CLASSES: dict[str, type[SSSNError]] = {
     name: getattr(errors, name) for name in errors.__all__ if issubclass(getattr(errors, name), SSSNError)
 }
-_LEASES = re.compile(r"Lease is not held: (.+)", re.DOTALL)
+_LEASES = re.compile(r"Lease is not held: (.*)", re.DOTALL)
 _REVISION = re.compile(r"Snapshot revision conflict: (.+) \(expected (\d+), current (\d+)\)", re.DOTALL)
 
 

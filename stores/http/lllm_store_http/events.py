@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from lllm.store import Artifact, Event
+from lllm.store.names import is_name
 from lllm_store_http import channel_calls, event_calls
 from lllm_store_http.requests import Call
 from lllm_store_http.rounds import ROUND_SECONDS, wait_rounds
@@ -46,8 +47,13 @@ class Events(Sender):
             "reverse": reverse or None,
             "before_cursor": None if before_cursor is None else self._whole(before_cursor, "before_cursor"),
         }
-        after = self._whole(after_cursor, "after_cursor")
-        return self._send(_query(channel, after, self._whole(limit, "limit", least=1), kind, further))
+        after, most = self._whole(after_cursor, "after_cursor"), self._whole(limit, "limit", least=1)
+        if kind is not None and not is_name(kind):
+            self._before_kind(channel)
+        return self._send(_query(channel, after, most, kind, further))
+
+    def _before_kind(self, channel: str) -> None:
+        """Look for what a store checks before the kind, which is known to be malformed."""
 
     def get_event(self, event_id: str) -> Event:
         """Return one event by its id, whatever its channel."""
@@ -127,8 +133,13 @@ class AsyncEvents(AsyncSender):
             "reverse": reverse or None,
             "before_cursor": None if before_cursor is None else self._whole(before_cursor, "before_cursor"),
         }
-        after = self._whole(after_cursor, "after_cursor")
-        return await self._send(_query(channel, after, self._whole(limit, "limit", least=1), kind, further))
+        after, most = self._whole(after_cursor, "after_cursor"), self._whole(limit, "limit", least=1)
+        if kind is not None and not is_name(kind):
+            await self._before_kind(channel)
+        return await self._send(_query(channel, after, most, kind, further))
+
+    async def _before_kind(self, channel: str) -> None:
+        """Look for what a store checks before the kind, which is known to be malformed."""
 
     async def get_event(self, event_id: str) -> Event:
         """Return one event by its id, whatever its channel."""

@@ -7,8 +7,8 @@ from time import monotonic
 
 __all__ = ["ROUND_SECONDS", "wait_rounds"]
 
-ROUND_SECONDS = 20.0
-"""How long one long poll asks the server to wait."""
+ROUND_SECONDS = 5.0
+"""How long one long poll asks the server to wait: so long may a closed store still wait for its answer."""
 
 
 def wait_rounds(timeout: float) -> Iterator[float]:

@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
-from lllm.errors import EventConflictError, InvalidPayloadError, StoreClosedError, StoreURLError
+from lllm.errors import (
+    EventConflictError,
+    InvalidPayloadError,
+    LeaseLostError,
+    StoreClosedError,
+    StoreURLError,
+)
 from lllm.store import Artifact, AsyncStore, Channel, CommitResult, Event, Snapshot, Store, Subscription
 from lllm.store.drafts import draft_event, draft_events
 from lllm.store.ids import new_id
 from lllm.store.inputs import Deliveries, seconds, tokens_of, whole_number
+from lllm.store.names import require_segment
 from lllm.store.records import channel_record, snapshot_record, subscription_record
 from lllm.store.rows import Draft
 from lllm_store_http import artifact_calls, channel_calls, event_calls, snapshot_calls, subscription_calls
@@ -29,7 +36,13 @@ from lllm_store_http.bodies import (
     untimed,
 )
 from lllm_store_http.channels import Channels
-from lllm_store_http.connections import Pool, check_base_url, connection_errors, request_headers
+from lllm_store_http.connections import (
+    Pool,
+    build_request,
+    check_base_url,
+    connection_errors,
+    request_headers,
+)
 from lllm_store_http.errors import RouteMissingError, store_error
 from lllm_store_http.events import Events
 from lllm_store_http.faults import Faults
@@ -103,7 +116,7 @@ class HTTPStore(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, S
         if self._closed:
             raise StoreClosedError
         client = self._pool.client()
-        request = client.build_request(method, f"{self.base_url}{path}", **options)
+        request = build_request(client, method, f"{self.base_url}{path}", options)
         return client.send(request, stream=stream)
 
     def _send(self, call: Call[T]) -> T:
@@ -111,10 +124,15 @@ class HTTPStore(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, S
         while True:
             try:
                 response = self._request(call.method, call.path, **call.options(self.timeout))
-                return store_answer(call, response)
+                break
             except connection_errors()[2] as error:
+                if self._closed:
+                    raise StoreClosedError from error
                 tries += 1
                 time.sleep(self._faults.pause(error, tries, repeatable=call.repeatable))
+        if call.waits and self._closed:
+            raise StoreClosedError
+        return store_answer(call, response)
 
     @contextmanager
     def _stream(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
@@ -130,6 +148,9 @@ class HTTPStore(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, S
         except connection_errors()[2] as error:
             raise self._faults.final(error) from error
 
+    def _before_kind(self, channel: str) -> None:
+        self.get_channel(channel)
+
     def create_channel(self, channel: Channel | Mapping[str, Any]) -> Channel:
         """Create a channel."""
         return self._send(channel_calls.create_channel(channel_body(channel_record(channel))))
@@ -141,12 +162,15 @@ class HTTPStore(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, S
     def append_events(self, events: Iterable[Event | Mapping[str, Any]]) -> tuple[Event, ...]:
         """Append events in one durable commit: all of them or none."""
         drafts = draft_events(events)
-        return self._append(drafts, append_all) if drafts else ()
+        if not drafts and not self._closed:
+            return ()
+        return self._append(drafts, append_all)
 
     def _append(self, drafts: list[Draft], call: Callable[[list[dict[str, Any]]], Call[T]]) -> T:
         try:
             return self._send(call(event_bodies(drafts)))
-        except EventConflictError:
+        except (EventConflictError, LeaseLostError):
+            # A repeat made the timestamps anew; what nobody named must not count as a difference.
             if not untimed(drafts):
                 raise
         return self._send(call(event_bodies(drafts, timed_only=True)))
@@ -240,6 +264,8 @@ class HTTPStore(Channels, Events, Subscriptions, Artifacts, Snapshots, Upkeep, S
     ) -> Artifact:
         """Store a stream of bytes durably, in constant memory."""
         fields = artifact_fields(channel, media_type, metadata, event_ids)
+        if artifact_id is not None:
+            require_segment(artifact_id, "artifact.id", new=True)
         return self._send(
             artifact_calls.upload_artifact(chunks_of(source), fields, sha256=sha256, artifact_id=artifact_id)
         )

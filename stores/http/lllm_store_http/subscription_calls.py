@@ -82,9 +82,14 @@ def finish_leases(verb: str, tokens: Sequence[str], options: Mapping[str, Any] |
         options: Further keys of the body; those that are None are left out.
     """
     path = f"/v1/leases/{verb}"
-    given = {key: value for key, value in (options or {}).items() if value is not None}
+    given = {key: _sendable(value) for key, value in (options or {}).items() if value is not None}
     body = {"tokens": list(tokens), **given}
     return Call("POST", path, path, inside("count", int), json=body, repeatable=verb == "ack")
+
+
+def _sendable(value: Any) -> Any:
+    """Return a value that JSON can carry: what a worker reports may hold anything."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def extend_leases(tokens: Sequence[str], *, seconds: float) -> Call[tuple[Delivery, ...]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from lllm.errors import SSSNError
+from lllm.errors import InvalidPayloadError, SSSNError
 from lllm.store import CheckReport, open_store
 from lllm_store_http import upkeep_calls
 from lllm_store_http.sending import AsyncSender, Sender
@@ -53,7 +53,7 @@ def _records(lines: int) -> int:
 def _check_new(dest: str | Path) -> None:
     path = Path(dest)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise SSSNError(f"backup needs a new or empty directory: {path}")
+        raise InvalidPayloadError(f"backup needs a new or empty directory: {path}")
 
 
 def _fill(dest: str | Path, file: IO[str]) -> None:
@@ -78,8 +78,9 @@ class Upkeep(Sender):
         return self._send(upkeep_calls.get_stats())
 
     def capabilities(self) -> dict[str, Any]:
-        """Return what the store behind the server promises."""
-        return self._send(upkeep_calls.get_capabilities())
+        """Return what the store behind the server promises; a backup goes to this machine."""
+        remote = self._send(upkeep_calls.get_capabilities())
+        return {**remote, "backup": True}
 
     def export(self, target: str | Path | IO[str], *, artifacts: bool = True) -> int:
         """Write the whole store as JSON Lines and return how many records they hold."""
@@ -118,8 +119,9 @@ class AsyncUpkeep(AsyncSender):
         return await self._send(upkeep_calls.get_stats())
 
     async def capabilities(self) -> dict[str, Any]:
-        """Return what the store behind the server promises."""
-        return await self._send(upkeep_calls.get_capabilities())
+        """Return what the store behind the server promises; a backup goes to this machine."""
+        remote = await self._send(upkeep_calls.get_capabilities())
+        return {**remote, "backup": True}
 
     async def export(self, target: str | Path | IO[str], *, artifacts: bool = True) -> int:
         """Write the whole store as JSON Lines and return how many records they hold."""
