@@ -21,7 +21,10 @@ def too_large(limit: int) -> Refusal:
         limit: Most bytes that are read.
     """
     return Refusal(
-        413, "PayloadTooLarge", f"The request body is larger than {limit} bytes, which is the limit here."
+        413,
+        "PayloadTooLarge",
+        f"The request body is larger than {limit} bytes, which is the limit here.",
+        headers={"Connection": "close"},
     )
 
 

@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import to_jsonable_python
+from pydantic import TypeAdapter
 
-__all__ = ["finite_problem", "is_suspicious", "may_hold_floats", "refuse_infinite"]
+__all__ = ["is_finite", "is_suspicious", "may_hold_floats", "plain_form", "refuse_infinite"]
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 # Digits to `0`, both letters of an exponent to `e`, everything else to a blank; plus signs are left out.
 _SHAPE = bytes(48 if 48 <= code <= 57 else 101 if code in b"eE" else 32 for code in range(256))
@@ -56,17 +58,30 @@ def _refuse_huge(text: str) -> float:
     return number
 
 
-def finite_problem(value: Any) -> str | None:
-    """Return what is wrong with the numbers of a value that JSON shall hold, or None.
+def is_finite(value: Any) -> bool:
+    """Tell whether all numbers of a value are finite, in models, maps and sequences at any depth.
 
     Args:
         value: Anything that pydantic can encode.
     """
     try:
-        json.dumps(to_jsonable_python(value, by_alias=True), allow_nan=False)
-    except ValueError as error:
-        return str(error)
-    return None
+        json.dumps(plain_form(value), allow_nan=False, skipkeys=True, default=_members)
+    except ValueError:
+        return False
+    return True
+
+
+def plain_form(value: Any) -> Any:
+    """Return models and dataclasses as dicts by alias, with their numbers as they are.
+
+    Args:
+        value: Anything that pydantic can encode.
+    """
+    return _ANYTHING.dump_python(value, by_alias=True)
+
+
+def _members(value: Any) -> Any:
+    return list(value) if isinstance(value, (set, frozenset)) else None
 
 
 # Schemas of pydantic that hold no floats themselves; what they contain is looked at on its own.

@@ -8,10 +8,10 @@ and a request that a page of another origin makes is refused unless that origin 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["HostRule", "OriginRule", "is_loopback"]
+__all__ = ["HostRule", "OriginRule", "is_local", "is_loopback"]
 
 _CACHED = 1024
 
@@ -31,6 +31,20 @@ def is_loopback(host: str | None) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def is_local(server: Sequence[Any] | None) -> bool:
+    """Tell whether a service that was reached at an address is one for this machine.
+
+    Args:
+        server: Address and port as ASGI says it. What is no address is not a network: a test, a Unix socket.
+    """
+    if not server or not isinstance(server[0], str):
+        return True
+    try:
+        return ipaddress.ip_address(server[0]).is_loopback
+    except ValueError:
+        return True
 
 
 def host_name(header: str) -> str:
