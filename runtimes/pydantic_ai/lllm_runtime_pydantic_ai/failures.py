@@ -1,0 +1,151 @@
+"""From the library's exceptions to typed tactic errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic_ai import exceptions
+from pydantic_ai.toolsets import AbstractToolset
+
+from lllm.context import CallContext
+from lllm.errors import BudgetExceeded, DeadlineExceeded, TacticError
+from lllm.secrets import mask_secrets
+from lllm_runtime_pydantic_ai.errors import (
+    AgentCancelled,
+    AgentError,
+    AgentRefused,
+    AgentTimeout,
+    ModelError,
+    ModelOverloaded,
+    ModelRateLimited,
+    RetriesExhausted,
+    ToolError,
+    UnusableReply,
+)
+from lllm_runtime_pydantic_ai.retry_after import retry_after_of
+
+__all__ = ["as_tactic_errors"]
+
+_EXHAUSTED = re.compile(r"exceeded max\w* .*retries", re.IGNORECASE)
+_OVERLOADED = {503, 529}
+
+# Categories that younger releases of the library tell apart; an older one says less and has the status alone.
+_RATE_LIMITED = getattr(exceptions, "ModelRateLimitError", ())
+_UNAVAILABLE = getattr(exceptions, "ModelUnavailableError", ())
+_TIMED_OUT = tuple(
+    getattr(exceptions, name)
+    for name in ("ModelTimeoutError", "ModelRequestTimeout")
+    if hasattr(exceptions, name)
+)
+_RUN_TIMED_OUT = getattr(exceptions, "RunTimedOut", ())
+
+
+@contextmanager
+def as_tactic_errors(agent: str, context: CallContext) -> Iterator[None]:
+    """Turn what a run raises into tactic errors; the library's exception becomes the cause.
+
+    What a tool raised is known by its traceback: the library lets it pass as it is. What comes from elsewhere, from
+    a model made of a Python function or a misused argument, is left alone.
+
+    Args:
+        agent: Name of the agent.
+        context: The context of the call, whose deadline may have been what stopped the run.
+
+    Raises:
+        TacticError: What `lllm_runtime_pydantic_ai.errors` lists.
+    """
+    try:
+        yield
+    except (BudgetExceeded, DeadlineExceeded, AgentError):
+        raise
+    except Exception as error:
+        translated = _translated(error, agent, context)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translated(error: Exception, agent: str, context: CallContext) -> TacticError | None:
+    for kind, translate in _TRANSLATIONS:
+        if isinstance(error, kind):
+            return translate(error, agent, context)
+    tool = _failed_tool(error)
+    if tool is None:
+        return None
+    text = f"Tool `{tool}` of agent `{agent}` failed: {type(error).__name__}: {_text(error)}"
+    return ToolError(text, tool=tool, agent=agent, retry_after=getattr(error, "retry_after", None))
+
+
+def _text(error: BaseException) -> str:
+    return mask_secrets(str(error)) or type(error).__name__
+
+
+def _of_fallbacks(error: Any, agent: str, context: CallContext) -> TacticError:
+    """Return what the last model failed with, told as the failure of all of them."""
+    last = error.exceptions[-1]
+    found = _translated(last, agent, context) if isinstance(last, Exception) else None
+    return AgentError(_text(error), agent=agent) if found is None else found
+
+
+def _of_budget(error: Any, agent: str, context: CallContext) -> TacticError:
+    return BudgetExceeded(_text(error))
+
+
+def _of_cancellation(error: Any, agent: str, context: CallContext) -> TacticError:
+    remaining = context.remaining
+    if remaining is not None and remaining <= 0:
+        return DeadlineExceeded("The deadline of the call has passed.")
+    if isinstance(error, _RUN_TIMED_OUT):
+        return AgentTimeout(f"Agent `{agent}` did not finish in time: {_text(error)}", agent=agent)
+    return AgentCancelled(f"The run of agent `{agent}` was cancelled.", agent=agent)
+
+
+def _of_model(error: Any, agent: str, context: CallContext) -> TacticError:
+    status: int | None = getattr(error, "status_code", None)
+    after = retry_after_of(error)
+    if isinstance(error, _TIMED_OUT) or "Timeout" in type(error.__cause__).__name__:
+        return AgentTimeout(_text(error), agent=agent, retry_after=after)
+    kind = ModelError
+    if isinstance(error, _RATE_LIMITED) or status == 429:
+        kind = ModelRateLimited
+    elif isinstance(error, _UNAVAILABLE) or status in _OVERLOADED:
+        kind = ModelOverloaded
+    return kind(_text(error), model=error.model_name, status=status, agent=agent, retry_after=after)
+
+
+def _of_reply(error: Any, agent: str, context: CallContext) -> TacticError:
+    kind: type[AgentError] = UnusableReply
+    if isinstance(error, exceptions.ContentFilterError):
+        kind = AgentRefused
+    elif _EXHAUSTED.search(str(error)):
+        kind = RetriesExhausted
+    return kind(_text(error), agent=agent)
+
+
+def _of_run(error: Any, agent: str, context: CallContext) -> TacticError:
+    return AgentError(_text(error), agent=agent)
+
+
+# From the special to the general: the first that fits decides.
+_TRANSLATIONS: tuple[tuple[type[Exception], Callable[[Any, str, CallContext], TacticError]], ...] = (
+    (exceptions.FallbackExceptionGroup, _of_fallbacks),
+    (exceptions.UsageLimitExceeded, _of_budget),
+    (exceptions.RunCancelled, _of_cancellation),
+    (exceptions.ModelAPIError, _of_model),
+    (exceptions.UnexpectedModelBehavior, _of_reply),
+    (exceptions.AgentRunError, _of_run),
+)
+
+
+def _failed_tool(error: BaseException) -> str | None:
+    """Return the name of the tool whose call the error came out of, or None."""
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code.co_name == "call_tool" and isinstance(frame.f_locals.get("self"), AbstractToolset):
+            return str(frame.f_locals.get("name"))
+        trace = trace.tb_next
+    return None
