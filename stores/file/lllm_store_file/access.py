@@ -75,13 +75,14 @@ class Access:
         with self.guard:
             if self.closed:
                 raise StoreClosedError
-            for _ in range(_ATTEMPTS):
+            for attempt in range(_ATTEMPTS):
                 self.catch_up()
                 try:
                     return work(self.archive.tables)
                 except StaleIndex:
-                    # Another process has rewritten a segment, or an index is damaged.
-                    self._load()
+                    # Another process has rewritten a segment; when that is not it, an index is damaged.
+                    with self.shared():
+                        self.archive.load(rebuild=attempt > 0)
         raise SSSNError(f"Store failed: the log in `{self.layout.log}` cannot be read.")
 
     def catch_up(self) -> None:
@@ -96,10 +97,6 @@ class Access:
             pass
         with self.shared():
             archive.catch_up()
-
-    def _load(self) -> None:
-        with self.shared():
-            self.archive.load()
 
     @contextmanager
     def shared(self) -> Iterator[None]:

@@ -51,8 +51,11 @@ class Archive:
         self._checkpointed = 0
         self._version: object = None
 
-    def load(self) -> None:
+    def load(self, *, rebuild: bool = False) -> None:
         """Read the checkpoint and the log behind it, or the whole log where that does not fit.
+
+        Args:
+            rebuild: Whether to leave the checkpoint alone, because its indexes turned out to be damaged.
 
         Raises:
             StaleIndex: The files change faster than they can be read.
@@ -61,18 +64,18 @@ class Archive:
         self.segments.close()
         for _ in range(_ATTEMPTS):
             with suppress(StaleIndex):
-                self._load()
+                self._load(rebuild=rebuild)
                 return
         raise StaleIndex
 
-    def _load(self) -> None:
+    def _load(self, *, rebuild: bool) -> None:
         names = self.segments.names()
         if not names:
             return
         self.problems = []
         self._version = version_of(self.layout.state)
         self.tables = Journal(self.segments)
-        position = read_checkpoint(self.layout.state, self.tables)
+        position = None if rebuild else read_checkpoint(self.layout.state, self.tables)
         if position is None:
             self.tables = Journal(self.segments)
             position = (names[0], 0)
@@ -229,6 +232,8 @@ class Archive:
         Raises:
             OSError: A file cannot be written.
         """
+        # A checkpoint must not go further than what survives power loss.
+        self.segments.flush(self.first)
         write_checkpoint(self.layout.state, self.tables, (self.first, self.end))
         self._checkpointed = self.end
         self._version = version_of(self.layout.state)

@@ -62,12 +62,12 @@ class Committer:
 
     def _commit_locked(self, group: list[Request]) -> None:
         self._archive.prepare()
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             try:
                 outcomes, marks = self._run(group)
                 break
             except StaleIndex:
-                self._archive.load()
+                self._archive.load(rebuild=attempt > 0)
         else:
             raise SSSNError(f"Store failed: the indexes in `{self._archive.layout.state}` cannot be read.")
         self._write(group, marks)
