@@ -166,6 +166,7 @@ class FileBackend:
             "backend": "file",
             "durability": self._durability,
             "read_only": access.archive.read_only or access.committer.refusal is not None,
+            "problem": access.committer.refusal,
             **figures,
         }
 

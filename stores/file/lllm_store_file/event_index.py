@@ -223,8 +223,15 @@ class EventIndex(DeliveryTables, Writer):
                     yield row
 
     def _found(self, event_id: str) -> EventRow | None:
-        rows = self._matching("identified", event_id, reverse=True)
-        return next((row for row in rows if row[0] == event_id), None)
+        damaged: EventRow | None = None
+        for part in reversed(self.parts):
+            for ordinal in reversed(part.identified(event_id)):
+                row = self._row(part, ordinal)
+                if row is None:
+                    damaged = (event_id, 0, "", 0.0, "event", None, _UNREADABLE, 0)
+                elif row[0] == event_id and row[1] > self.floors.get(row[2], 0):
+                    return row
+        return damaged
 
     def _row(self, part: Part, ordinal: int) -> EventRow | None:
         place = part.place(ordinal)

@@ -30,8 +30,8 @@ def child(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return a function that starts a Python program in a process of its own; all are ended after the test."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(program: str, *arguments: object) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", program, *map(str, arguments)]
+    def start(program: str, *arguments: object, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        argv = [*prefix, sys.executable, "-c", program, *map(str, arguments)]
         process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
         )
