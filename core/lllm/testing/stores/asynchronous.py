@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import pytest
 
 from lllm.errors import ChannelNotFoundError, InvalidPayloadError
-from lllm.store import Store
+from lllm.store import AsyncStore, Store
 from lllm.testing.stores.suite import Suite, fill, payloads
 
 
@@ -18,8 +19,7 @@ class AsyncTests(Suite):
     def test_the_same_methods_are_coroutines(self, store: Store) -> None:
         """With the same results and the same errors."""
 
-        async def run() -> None:
-            aio = store.aio
+        async def run(aio: AsyncStore) -> None:
             event = await aio.append_event({"channel": "raw", "payload": 1})
             assert await aio.get_event(event.id) == event == store.get_event(event.id)
             assert await aio.query_events("raw", limit=1) == (event,)
@@ -35,15 +35,14 @@ class AsyncTests(Suite):
             with pytest.raises(InvalidPayloadError):
                 await aio.append_event({"channel": "raw", "kind": ""})
 
-        asyncio.run(run())
+        asyncio.run(_closing(store, run))
 
     def test_iterators_are_asynchronous(self, store: Store) -> None:
         """Events, tails and the chunks of artifacts."""
         fill(store, 5)
         made = store.write_artifact(b"x" * 2500)
 
-        async def run() -> None:
-            aio = store.aio
+        async def run(aio: AsyncStore) -> None:
             assert payloads([event async for event in aio.iter_events("raw", page_size=2)]) == [1, 2, 3, 4, 5]
             assert payloads([event async for event in aio.tail("raw", after_cursor=3, timeout=0.05)]) == [
                 4,
@@ -54,14 +53,13 @@ class AsyncTests(Suite):
             async with aio.open_artifact(made.id) as file:
                 assert file.read(2) == b"xx"
 
-        asyncio.run(run())
+        asyncio.run(_closing(store, run))
 
     def test_waiting_does_not_block_the_loop(self, store: Store) -> None:
         """Others go on while somebody waits."""
         store.create_subscription("raw", subscription_id="w")
 
-        async def run() -> None:
-            aio = store.aio
+        async def run(aio: AsyncStore) -> None:
             waiting = asyncio.gather(
                 aio.wait_events("raw", after_cursor=0, timeout=self.patience),
                 aio.lease("w", wait=self.patience),
@@ -75,15 +73,14 @@ class AsyncTests(Suite):
             assert payloads(events) == payloads(deliveries) == ["now"]
 
         started = monotonic()
-        asyncio.run(run())
+        asyncio.run(_closing(store, run))
         assert monotonic() - started < self.patience
 
     def test_a_cancelled_lease_takes_nothing(self, store: Store) -> None:
         """The event is there for the next one."""
         store.create_subscription("raw", subscription_id="w")
 
-        async def run() -> None:
-            aio = store.aio
+        async def run(aio: AsyncStore) -> None:
             for _ in range(5):
                 task = asyncio.create_task(aio.lease("w", wait=self.patience))
                 await asyncio.sleep(0.02)
@@ -93,4 +90,10 @@ class AsyncTests(Suite):
             await aio.append_event({"channel": "raw", "payload": "kept"})
             assert payloads(await aio.lease("w", wait=self.patience)) == ["kept"]
 
-        asyncio.run(run())
+        asyncio.run(_closing(store, run))
+
+
+async def _closing(store: Store, run: Callable[[AsyncStore], Awaitable[None]]) -> None:
+    """Close what the asynchronous face has opened in this loop; nobody could do it afterwards."""
+    async with store.aio as aio:
+        await run(aio)

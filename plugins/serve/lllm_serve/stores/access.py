@@ -40,6 +40,14 @@ class StoreAccess:
             raise InvalidPayloadError(f"{label} must be less than or equal to {self.max_limit}.")
         return value
 
+    def at_most(self, value: int | None) -> int | None:
+        """Return a limit of what is handed out: "up to" so many may always be fewer.
+
+        Args:
+            value: What was asked for, None for the subscription's own batch size.
+        """
+        return None if value is None else min(value, self.max_limit)
+
     def wait(self, value: float | None) -> float:
         """Return how long to wait, at most the longest.
 

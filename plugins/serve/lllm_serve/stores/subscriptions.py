@@ -103,7 +103,7 @@ def add_subscriptions(router: APIRouter, access: StoreAccess) -> None:
     @router.post("/subscriptions/{subscription_id}/pull", response_model=list[Event])
     async def pull_subscription(subscription_id: str, limit: int | None = None) -> Response:
         """Take the next events and advance; a consumer that dies afterwards has lost them."""
-        most = None if limit is None else access.limit(limit)
+        most = access.at_most(limit)
         return many(await aio.pull_subscription(subscription_id, limit=most))
 
     @router.get("/v1/subscriptions", response_model=SubscriptionList)
@@ -148,7 +148,7 @@ def _add_leases(router: APIRouter, access: StoreAccess) -> None:
         """Lease events, waiting for them when asked to."""
         found = await aio.lease(
             subscription_id,
-            limit=None if request.limit is None else access.limit(request.limit),
+            limit=access.at_most(request.limit),
             lease_seconds=request.lease_seconds,
             consumer=request.consumer,
             wait=access.wait(request.wait),

@@ -116,22 +116,22 @@ class _Lines:
     """A text file made of chunks of bytes, as far as reading lines needs it."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
+        self._lines = _lines(chunks)
 
     def __iter__(self) -> Iterator[str]:
-        rest = b""
-        for chunk in self._chunks:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield line.decode("utf-8") + "\n"
-        if rest:
-            yield rest.decode("utf-8")
+        # One iterator for both ways of reading: the header is read by `readline`, the rest by iterating.
+        return self._lines
 
     def readline(self) -> str:
         """Return the next line, empty at the end."""
-        return next(self._iterator(), "")
+        return next(self._lines, "")
 
-    def _iterator(self) -> Iterator[str]:
-        if not hasattr(self, "_open"):
-            self._open = iter(self)
-        return self._open
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode("utf-8") + "\n"
+    if rest:
+        yield rest.decode("utf-8")
