@@ -125,7 +125,9 @@ def decode_json(text: str | bytes) -> Any:
     """
     try:
         return from_json(text, allow_inf_nan=False)
-    except ValueError:
+    except ValueError as error:
+        if "recursion" not in str(error):
+            raise
         # The quick parser stops at a depth that a legal value inside an envelope can pass.
         return json.loads(text, parse_constant=_refuse_constant)
 
