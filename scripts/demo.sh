@@ -11,6 +11,9 @@ show() {
 }
 
 show python examples/lllm_tactic_processor/workflow.py --store "$store"
+# The same work for weeks instead of once: a durable processor on a subscription of its own.
+show lllm process --store "$store" --from raw --to analysis --tactic examples.lllm_tactic_processor.workflow:AnalyzeMessage \
+    --filter-kind message --kind analysis --once
 show sssn --store "$store" query-events analysis
 show sssn --store "$store" trace episode-1 --format text
 show lllm plugins list
