@@ -33,13 +33,6 @@ SELECT max(ifnull((SELECT max(position) FROM events), 0), ifnull((SELECT max(pos
 """
 
 
-def _positions(count: int) -> str:
-    """Return the query for the positions of `count` ids, each of which it wants twice."""
-    ids = marks(count)
-    parts = [f"SELECT id, position FROM {table} WHERE id IN ({ids})" for table in ("events", "recent")]
-    return " UNION ALL ".join(parts)
-
-
 class EventReads(Tables):
     """Reading events, by cursor, id, parent and correlation."""
 
@@ -79,8 +72,9 @@ class EventReads(Tables):
             limit: Most events.
             reverse: Newest first.
         """
-        clauses, values = ["channel = ?", "cursor > ?"], [self.number_of(channel), after]
-        wanted: list[Any] = list(values)
+        number = self.number_of(channel)
+        clauses = ["channel = ?", "cursor > ?"]
+        wanted: list[Any] = [number, after]
         if before is not None:
             clauses.append("cursor < ?")
             wanted.append(before)
@@ -96,9 +90,13 @@ class EventReads(Tables):
             wanted.append(pack_id(correlation_id))
         where = " AND ".join(clauses)
         order = "position" if correlation_id is not None else "cursor"
-        return self._both(
-            where, wanted, limit, source=f"events INDEXED BY {index}", order=order, reverse=reverse
-        )
+        tables = self._tables(number, after)
+        source = f"events INDEXED BY {index}"
+        return self._both(where, wanted, limit, source=source, order=order, reverse=reverse, tables=tables)
+
+    def _tables(self, channel: int | None, after: int) -> tuple[bool, bool]:
+        """Tell whether events of a channel above a cursor may be indexed, and whether they may be recent."""
+        return True, True
 
     def find_events(self, ids: Sequence[str]) -> dict[str, EventRow]:
         """Return the events with these ids, by id; missing ones are left out."""
@@ -112,10 +110,17 @@ class EventReads(Tables):
 
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the positions of the events with these ids, by id; missing ones are left out."""
+        return {**self._positions_in("events", ids), **self._positions_in("recent", ids)}
+
+    def _positions_in(self, table: str, ids: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}
-        for chunk in chunks(ids, 250):
+        for chunk in chunks(ids):
             packed = [pack_id(event_id) for event_id in chunk]
-            known = dict(self.execute(_positions(len(packed)), packed * 2).fetchall())
+            known = dict(
+                self.execute(
+                    f"SELECT id, position FROM {table} WHERE id IN ({marks(len(packed))})", packed
+                ).fetchall()
+            )
             found.update((name, known[key]) for name, key in zip(chunk, packed, strict=True) if key in known)
         return found
 
@@ -168,13 +173,14 @@ class EventReads(Tables):
         source: str = "events",
         order: str = "position",
         reverse: bool = False,
+        tables: tuple[bool, bool] = (True, True),
     ) -> list[EventRow]:
         """Return rows of both tables, up to a limit, in ascending or descending order."""
         direction = "DESC" if reverse else "ASC"
         rows: list[EventRow] = []
-        sources = ((source, order), ("recent", "position"))
-        for table, key in reversed(sources) if reverse else sources:
-            if len(rows) < limit:
+        sources = ((source, order, tables[0]), ("recent", "position", tables[1]))
+        for table, key, wanted in reversed(sources) if reverse else sources:
+            if wanted and len(rows) < limit:
                 records = self.execute(
                     f"SELECT {READ_COLUMNS} FROM {table} WHERE {where} ORDER BY {key} {direction} LIMIT ?",
                     (*values, limit - len(rows)),

@@ -16,7 +16,7 @@ SELECT (SELECT count(*) FROM channels WHERE document IS NOT NULL) AS channels,
        (SELECT count(*) FROM subscriptions) AS subscriptions,
        (SELECT count(*) FROM artifacts) AS artifacts,
        (SELECT count(DISTINCT name) FROM snapshots) AS snapshots,
-       (SELECT count(*) FROM waiting) AS waiting
+       (SELECT count(*) FROM deliveries WHERE cursor > 0) AS waiting
 """
 
 

@@ -79,21 +79,23 @@ CREATE TABLE subscriptions(
     channel INTEGER NOT NULL,
     kind TEXT,
     document TEXT NOT NULL,
-    cursor INTEGER NOT NULL,
-    handed INTEGER NOT NULL,
-    waiting INTEGER NOT NULL,
-    dead_lettered INTEGER NOT NULL,
     secret TEXT NOT NULL
 );
 CREATE INDEX subscriptions_by_channel ON subscriptions(channel);
 
-CREATE TABLE waiting(
+-- One row for each event that a subscription waits for. The row with the cursor 0 is the state of the
+-- subscription itself, beside them so that an ack writes one page.
+CREATE TABLE deliveries(
     subscription INTEGER NOT NULL,
     cursor INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
-    due REAL NOT NULL,
-    leased INTEGER NOT NULL,
+    attempt INTEGER,
+    due REAL,
+    leased INTEGER,
     error TEXT,
+    floor INTEGER,
+    handed INTEGER,
+    waiting INTEGER,
+    dead_lettered INTEGER,
     PRIMARY KEY (subscription, cursor)
 ) WITHOUT ROWID;
 
