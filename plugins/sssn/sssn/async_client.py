@@ -105,7 +105,7 @@ class AsyncSSSNClient(
         Raises:
             SSSNClientError: The status of the answer is 400 or more; 416 passes in a stream.
         """
-        client = self._pool.client()
+        client = await self._pool.client()
         request = build_request(client, method, f"{self.base_url}{path}", options)
         response = await client.send(request, stream=stream)
         if response.status_code >= 400 and not (stream and response.status_code == 416):

@@ -130,7 +130,7 @@ class AsyncHTTPStore(
         """Send one request; every call goes through here."""
         if self._http.closed:
             raise StoreClosedError
-        client = self._pool.client()
+        client = await self._pool.client()
         request = build_request(client, method, f"{self.base_url}{path}", options)
         return await client.send(request, stream=stream)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lllm.errors import InvalidPayloadError
@@ -145,26 +145,38 @@ class AsyncPool:
         self._timeout = timeout
         self._transport = transport
         self._headers = headers
-        self._clients: dict[int, tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]] = {}
+        self._kept: dict[
+            int, tuple[asyncio.AbstractEventLoop, httpx.AsyncClient, AsyncGenerator[None, None]]
+        ] = {}
 
-    def client(self) -> httpx.AsyncClient:
+    async def client(self) -> httpx.AsyncClient:
         """Return the client of the running event loop: connections belong to the loop that opened them."""
         loop = asyncio.get_running_loop()
-        for key, (other, _) in list(self._clients.items()):
+        for key, (other, _, _) in list(self._kept.items()):
             if other.is_closed():
-                del self._clients[key]
-        kept = self._clients.get(id(loop))
-        if kept is not None and kept[0] is loop:
+                del self._kept[key]
+        kept = self._kept.get(id(loop))
+        if kept is not None:
             return kept[1]
         import httpx
 
         options = _options(self._base_url, self._timeout, self._headers)
         client = httpx.AsyncClient(transport=self._transport, **options)
-        self._clients[id(loop)] = (loop, client)
+        keeper = _closed_with_loop(client)
+        self._kept[id(loop)] = (loop, client, keeper)
+        await anext(keeper)
         return client
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the next request opens new ones."""
-        kept = self._clients.pop(id(asyncio.get_running_loop()), None)
+        kept = self._kept.pop(id(asyncio.get_running_loop()), None)
         if kept is not None:
-            await kept[1].aclose()
+            await kept[2].aclose()
+
+
+async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+    """Close a client when this generator is closed: an event loop that ends closes those that it runs."""
+    try:
+        yield
+    finally:
+        await client.aclose()
