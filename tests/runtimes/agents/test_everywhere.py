@@ -50,7 +50,8 @@ def test_it_is_resolved_by_its_ref(clerk):
 def test_it_works_on_events(clerk, tmp_path):
     """The processor stores one output for each input, with lineage."""
     with open_store(tmp_path / "store") as store:
-        store.ensure_channel({"name": "questions"})
+        for channel in ("questions", "answers"):
+            store.ensure_channel({"name": channel})
         subscription = store.create_subscription("questions", subscription_id="clerk")
         asked = [store.append_event({"channel": "questions", "payload": {"text": str(n)}}) for n in range(3)]
         Processor(store, subscription.id, clerk, output="answers", workers=2).run(once=True)
