@@ -1,8 +1,9 @@
 """Crossing between threads and event loops without blocking either side.
 
 One background loop per process drives coroutines for synchronous callers: clients of model providers and HTTP
-pools are bound to the loop that first used them, so a fresh loop for each call would break them. Synchronous
-work that an event loop waits for runs in worker threads with the caller's context variables.
+pools are bound to the loop that first used them, so a fresh loop for each call would break them. Code that blocks
+that loop by driving again gets a second loop, and so on; each is kept. Synchronous work that an event loop waits
+for runs in worker threads with the caller's context variables.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from queue import SimpleQueue
 from threading import Event, Lock, Semaphore, Thread, current_thread
@@ -49,15 +50,18 @@ class _Loop:
             return self._loop
 
 
-_background = _Loop()
+_loops = [_Loop()]
+"""The background loop, then one for each level of driving inside of driven code that blocks the loop before."""
+
+_level: ContextVar[int] = ContextVar("lllm_background_level", default=0)
 _workers: ThreadPoolExecutor | None = None
 _workers_lock = Lock()
 
 
 def _forget() -> None:
     """In a forked child the threads of the parent do not exist."""
-    global _background, _workers, _workers_lock  # noqa: PLW0603
-    _background = _Loop()
+    global _workers, _workers_lock  # noqa: PLW0603
+    _loops[:] = [_Loop()]
     _workers = None
     _workers_lock = Lock()
 
@@ -77,8 +81,8 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the background loop and wait for its result.
 
     It works in any thread, also where an event loop is running (that loop waits). Context variables are those of
-    the caller. From the background loop itself a loop of its own is used, so a synchronous tool that is called
-    by driven code may drive again.
+    the caller. A synchronous tool that is called by driven code may drive again: where the background loop itself
+    waits, another one is used.
 
     Args:
         coroutine: What to run.
@@ -90,10 +94,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
         BaseException: Whatever the coroutine raises. An interrupt while waiting cancels it.
     """
     context = copy_context()
-    if _background.thread is current_thread():
-        with ThreadPoolExecutor(1, thread_name_prefix="lllm-nested") as pool:
-            return pool.submit(context.run, asyncio.run, coroutine).result()
-    future = _submit(coroutine, context)
+    future = _submit(coroutine, _free_loop(context), context)
     try:
         return future.result()
     except BaseException:
@@ -113,14 +114,35 @@ async def adrive(coroutine: Coroutine[Any, Any, T]) -> T:
     Returns:
         The coroutine's result.
     """
-    if _background.thread is current_thread():
+    loop = _loop_here()
+    if loop.thread is current_thread():
         return await coroutine
-    return await asyncio.wrap_future(_submit(coroutine, copy_context()))
+    return await asyncio.wrap_future(_submit(coroutine, loop, copy_context()))
 
 
-def _submit(coroutine: Coroutine[Any, Any, T], context: Context) -> Future[T]:
-    """Start a coroutine on the background loop; cancelling the future cancels the task."""
-    loop = _background.get()
+def _loop_here() -> _Loop:
+    """Return the loop of the level that this code runs at."""
+    return _loops[min(_level.get(), len(_loops) - 1)]
+
+
+def _free_loop(context: Context) -> _Loop:
+    """Return a loop that nobody who waits for this thread blocks, and note its level in the context.
+
+    Only the thread of a level makes the next one, so levels need no lock.
+    """
+    loop = _loop_here()
+    if loop.thread is not current_thread():
+        return loop
+    level = _loops.index(loop) + 1
+    if level == len(_loops):
+        _loops.append(_Loop())
+    context.run(_level.set, level)
+    return _loops[level]
+
+
+def _submit(coroutine: Coroutine[Any, Any, T], background: _Loop, context: Context) -> Future[T]:
+    """Start a coroutine on a background loop; cancelling the future cancels the task."""
+    loop = background.get()
     future: Future[T] = Future()
 
     def start() -> None:
@@ -135,7 +157,8 @@ def _submit(coroutine: Coroutine[Any, Any, T], context: Context) -> Future[T]:
 
 
 def _copy_outcome(future: Future[T], task: asyncio.Task[T]) -> None:
-    if future.cancelled():
+    # From here on the future cannot be cancelled any more, so that setting its outcome cannot fail.
+    if not future.set_running_or_notify_cancel():
         if not task.cancelled():
             task.exception()  # retrieved, so that asyncio does not report it as forgotten
         return
@@ -170,10 +193,20 @@ async def run_in_thread(
 
     Returns:
         What the function returns.
+
+    Raises:
+        RuntimeError: The function raises StopIteration, which a future cannot carry.
     """
     loop = asyncio.get_running_loop()
-    call = partial(copy_context().run, function, *args, **kwargs)
+    call = partial(copy_context().run, _without_stop, function, args, kwargs)
     return await loop.run_in_executor(executor or _workers or _pool(), call)
+
+
+def _without_stop(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("a function in a worker thread raised StopIteration") from error
 
 
 class _End:
@@ -248,7 +281,9 @@ def iterate_async(make: Callable[[], AsyncIterator[T]]) -> Generator[T, None, No
         The iterator's items.
     """
     items: SimpleQueue[Any] = SimpleQueue()
-    loop = _background.get()
+    context = copy_context()
+    background = _free_loop(context)
+    loop = background.get()
     room = asyncio.Semaphore(_AHEAD)
 
     async def pump() -> None:
@@ -267,7 +302,7 @@ def iterate_async(make: Callable[[], AsyncIterator[T]]) -> Generator[T, None, No
             error = raised
         items.put(_End(error))
 
-    future = _submit(pump(), copy_context())
+    future = _submit(pump(), background, context)
     try:
         while not isinstance(item := items.get(), _End):
             loop.call_soon_threadsafe(room.release)

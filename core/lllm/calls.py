@@ -6,6 +6,7 @@ from it when somebody asks: a caller, a child, a recorded use of a model, an obs
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
 from threading import RLock
 from time import perf_counter, time
@@ -21,6 +22,15 @@ __all__ = ["Call", "active_call", "current_call", "root_calls"]
 
 # Guards the hand-over from nodes to sessions; a child may begin in one thread while another asks for the session.
 _tree = RLock()
+
+
+def _renew_lock() -> None:
+    """In a forked child nobody releases what another thread of the parent held."""
+    global _tree  # noqa: PLW0603
+    _tree = RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 active_call: ContextVar[Call | None] = ContextVar("lllm_active_call", default=None)
 

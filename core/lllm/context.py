@@ -82,6 +82,10 @@ class CallContext(BaseModel):
             parent: Context of the call around this one; its trace id, deadline and cancellation are shared.
         """
         context: Self = fresh_context(parent, cls)
+        if cls is not CallContext:
+            # A subclass may have fields and defaults of its own, which only its constructor knows.
+            context = cls(request_id=context.request_id, trace_id=context.trace_id)
+            _write_fate(context, None if parent is None else parent._derived_fate())
         return context
 
     @property
@@ -156,6 +160,11 @@ class CallContext(BaseModel):
             _write_fate(self, fate)
         return fate
 
+    def _derived_fate(self) -> _Fate:
+        """Return the fate of a context made for a call below this one."""
+        above = self._own_fate()
+        return _Fate(above.deadline, above)
+
     def __copy__(self) -> Self:
         return self._sharing_fate(super().__copy__())
 
@@ -193,8 +202,7 @@ def fresh_context(parent: CallContext | None = None, cls: Any = CallContext) -> 
         _write_fate(context, None)
         return context
     fields["trace_id"] = parent.trace_id
-    above = parent._own_fate()
-    _write_fate(context, _Fate(above.deadline, above))
+    _write_fate(context, parent._derived_fate())
     return context
 
 

@@ -81,7 +81,11 @@ def validator_of(schema: SchemaRef) -> Callable[[Any], Any] | None:
     """
     if schema is None or schema is Any:
         return None
-    validate: Callable[[Any], Any] = adapter_of(schema).validator.validate_python
+    adapter = adapter_of(schema)
+    try:
+        validate: Callable[[Any], Any] = adapter.validator.validate_python
+    except Exception as error:  # a class whose annotations name what is not defined yet
+        raise SchemaError(f"Cannot build a validator for {type_name(schema)}: {error}") from error
     return validate
 
 

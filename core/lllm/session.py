@@ -7,7 +7,6 @@ functions and services on other machines.
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isfinite
 from threading import Lock
@@ -18,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lllm.assembly import assembled
 from lllm.calls import active_call
+from lllm.error_text import error_text, traceback_text
 
 if TYPE_CHECKING:
     from lllm.calls import Call
@@ -213,7 +213,7 @@ TacticState = Literal["initial", "running", "success", "failure"]
 
 
 def _error_text(error: object) -> str:
-    return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+    return f"{type(error).__name__}: {error_text(error)}" if isinstance(error, BaseException) else str(error)
 
 
 class AgentCallSession(BaseModel):
@@ -553,7 +553,7 @@ class TacticCallSession(BaseModel):
             if error is not None:
                 self.error = _error_text(error)
             if isinstance(error, BaseException):
-                self.error_traceback = "".join(traceback.format_exception(error))
+                self.error_traceback = traceback_text(error)
 
     def summary(self) -> dict[str, Any]:
         """Return a compact overview for logs and tables."""

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from lllm.error_text import error_text, traceback_text
 from lllm.fields import CopiedValue, Metadata, Number, SegmentText, Text, TokenText
 from lllm.names import check_metadata
 
@@ -83,10 +84,8 @@ class CallTrace(BaseModel):
         Args:
             error: What the call raised.
         """
-        from traceback import format_exception
-
-        text = "".join(format_exception(error))
-        self._end(state="failure", error_type=type(error).__name__, error=str(error), traceback=text)
+        text, trace = error_text(error), traceback_text(error)
+        self._end(state="failure", error_type=type(error).__name__, error=text, traceback=trace)
 
     def _end(self, **fields: str) -> None:
         # One update of the dict instead of an attribute at a time, each of which pydantic would look at.

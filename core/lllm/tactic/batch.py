@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import weakref
 from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -64,10 +65,20 @@ def executor_of(tactic: Tactic[Any, Any]) -> ThreadPoolExecutor:
 
 
 def _drop(key: int) -> None:
-    with _lock:
-        executor = _executors.pop(key, None)
+    # Without the lock: the collector may call this in the thread that holds it.
+    executor = _executors.pop(key, None)
     if executor is not None:
         executor.shutdown(wait=False)
+
+
+def _forget() -> None:
+    """In a forked child the threads of the parent do not exist, and its lock may be held for ever."""
+    global _lock  # noqa: PLW0603
+    _lock = Lock()
+    _executors.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 async def in_worker(

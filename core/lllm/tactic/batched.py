@@ -94,15 +94,17 @@ class Batched:
         self: Any,
         tasks: Iterable[Any],
         max_workers: int | None = None,
-        fail_fast: bool = True,
         tags: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         return_sessions: Any = False,
+        *,
+        fail_fast: bool = True,
         **kwargs: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
         """Call the tactic for many tasks and iterate over `(index, result)` as they complete.
 
-        Arguments are those of `bcall`. A failing task raises at its turn, with its index as `task_index`;
+        Arguments are those of `bcall`, `fail_fast` only by keyword. A failing task raises at its turn, with its
+        index as `task_index`;
         `fail_fast=False` yields `(index, exception)`. Leaving the loop early cancels what has not started.
         """
         from lllm.tactic import batch

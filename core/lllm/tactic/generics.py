@@ -18,24 +18,20 @@ def generic_types(cls: type, root: type) -> tuple[Any, Any]:
     Returns:
         Two annotations, None for what is not given.
     """
-    for base in getattr(cls, "__orig_bases__", ()):
-        origin = get_origin(base)
+    first, second = _arguments(cls, root)
+    return _concrete(first, cls), _concrete(second, cls)
+
+
+def _arguments(cls: type, root: type) -> tuple[Any, Any]:
+    """Return what stands for the parameters of `root` in the bases of a class, also through generic classes."""
+    for base in cls.__dict__.get("__orig_bases__", ()):
+        origin, given = get_origin(base), get_args(base)
         if origin is root:
-            given = get_args(base)
-            return _concrete(given[0], cls), _concrete(given[1], cls)
+            return given
         if isinstance(origin, type) and issubclass(origin, root):
-            return _through(origin, get_args(base), cls, root)
-    return None, None
-
-
-def _through(origin: type, given: tuple[Any, ...], cls: type, root: type) -> tuple[Any, Any]:
-    """Substitute the parameters of a generic class between `cls` and `root`."""
-    names = getattr(origin, "__parameters__", ())
-    values = dict(zip(names, given, strict=False))
-    for base in getattr(origin, "__orig_bases__", ()):
-        if get_origin(base) is root:
-            first, second = get_args(base)
-            return _concrete(values.get(first, first), cls), _concrete(values.get(second, second), cls)
+            values = dict(zip(getattr(origin, "__parameters__", ()), given, strict=False))
+            first, second = _arguments(origin, root)
+            return values.get(first, first), values.get(second, second)
     return None, None
 
 

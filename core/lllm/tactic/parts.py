@@ -72,6 +72,9 @@ def _any_part(items: Iterable[Any], root: type[Any]) -> bool:
     return False
 
 
+_OWN = frozenset({"_tactic", "_call", "__setstate__"})
+
+
 class PartOfCall:
     """A tactic as one call of its owner sees it: the same tactic, whose calls are children of that call.
 
@@ -90,6 +93,8 @@ class PartOfCall:
         return type(self._tactic)
 
     def __getattr__(self, name: str) -> Any:
+        if name in _OWN:  # not there yet: the copy modules look at objects before they fill them
+            raise AttributeError(name)
         value = getattr(self._tactic, name)
         kind = _KINDS.get(name)
         return value if kind is None else kind(value, self._parent())

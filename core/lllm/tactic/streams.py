@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["aevents", "astream", "before_deadline", "drive_awaitable", "events_of", "stream"]
 
 
-def drive_awaitable(tactic: Tactic[Any, Any], awaitable: Any) -> Any:
+def drive_awaitable(tactic: Tactic[Any, Any], awaitable: Any, call: Call) -> Any:
     """Drive an asynchronous implementation for a synchronous caller.
 
     Args:
         tactic: The tactic, for the error.
         awaitable: What its implementation returned.
+        call: The call, whose deadline ends the work.
 
     Raises:
         TacticError: An event loop is running in this thread, which waiting would block.
+        DeadlineExceeded: The deadline passed first; the work is cancelled.
     """
     if running_loop() is not None:
         close = getattr(awaitable, "close", None)
@@ -37,7 +40,7 @@ def drive_awaitable(tactic: Tactic[Any, Any], awaitable: Any) -> Any:
             f"`{tactic.tactic_name}` is asynchronous and an event loop is running in this thread; "
             f"await arun() instead of calling run()."
         )
-    return drive(_await(awaitable))
+    return drive(before_deadline(awaitable, call.context) if call.bounded else _await(awaitable))
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:
@@ -69,7 +72,10 @@ def stream(
     """Return the chunks of a call; see `Tactic.stream`."""
     call, worker, value = _open(tactic, input_value, context)
     source = _sync_source(worker, value, call, kwargs)
-    return _observed(tactic, call, source)
+    chunks = _observed(tactic, call, source)
+    # A generator that has begun notices when it is closed or dropped, and ends the call.
+    next(chunks)
+    return chunks
 
 
 def astream(
@@ -78,7 +84,7 @@ def astream(
     """Return the chunks of a call as an asynchronous iterator; see `Tactic.astream`."""
     call, worker, value = _open(tactic, input_value, context)
     source = _async_source(worker, value, call, kwargs)
-    return _aobserved(tactic, call, source)
+    return _begun(tactic, call, source)
 
 
 def aevents(
@@ -91,10 +97,8 @@ def aevents(
     call, worker, value = _open(tactic, input_value, context)
     if worker._traits.hidden_aevents:
         hooked: Any = worker
-        return events_of(
-            _aobserved(tactic, call, lambda: hooked._aevents(value, context=call.context, **kwargs))
-        )
-    return events_of(_aobserved(tactic, call, _async_source(worker, value, call, kwargs)))
+        return events_of(_begun(tactic, call, lambda: hooked._aevents(value, context=call.context, **kwargs)))
+    return events_of(_begun(tactic, call, _async_source(worker, value, call, kwargs)))
 
 
 async def events_of(chunks: AsyncIterator[Any]) -> AsyncIterator[TacticEvent]:
@@ -191,11 +195,15 @@ def _checked(tactic: Tactic[Any, Any], chunk: Any) -> Any:
 
 
 def _observed(tactic: Tactic[Any, Any], call: Call, make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-    """Iterate with the call as the running one, and end the call when the stream ends, fails or is closed."""
+    """Iterate with the call as the running one, and end the call when the stream ends, fails or is closed.
+
+    The first item is None: it stands for having begun.
+    """
     context = _context_of(call)
     source: Iterator[Any] | None = None
     last: Any = None
     try:
+        yield None
         source = context.run(make)
         while True:
             try:
@@ -215,13 +223,33 @@ def _observed(tactic: Tactic[Any, Any], call: Call, make: Callable[[], Iterator[
         tactic._end(call)
 
 
-async def _aobserved(
+def _begun(
     tactic: Tactic[Any, Any], call: Call, make: Callable[[], AsyncIterator[Any]]
 ) -> AsyncIterator[Any]:
+    """Return the observed stream, begun where an event loop is there to end it when it is dropped."""
+    if running_loop() is None:
+        return _aobserved(tactic, call, make)
+    chunks = _aobserved(tactic, call, make, announced=True)
+    # Nothing is awaited up to the first item, so that one step is enough.
+    with suppress(StopIteration):
+        chunks.__anext__().__await__().send(None)
+    return chunks
+
+
+async def _aobserved(
+    tactic: Tactic[Any, Any],
+    call: Call,
+    make: Callable[[], AsyncIterator[Any]],
+    *,
+    announced: bool = False,
+) -> AsyncGenerator[Any, None]:
+    """The asynchronous form of `_observed`; the first item is None only when it is `announced`."""
     source: AsyncIterator[Any] | None = None
     last: Any = None
     bounded = call.bounded
     try:
+        if announced:
+            yield None
         token = active_call.set(call)
         try:
             source = make().__aiter__()
