@@ -194,7 +194,7 @@ def test_import_lllm_works_when_libraries_are_missing():
 @pytest.mark.parametrize("name", sorted(PROMISED))
 def test_a_missing_plugin_says_what_to_install(name):
     """The ImportError of a forwarded name has the object, the plugin and the command that installs it."""
-    package = FORWARDED[name][0]
+    package = FORWARDED[name].package
     program = (
         "import sys, json\n"
         f"sys.modules.pop({package!r}, None)\n"
@@ -211,7 +211,7 @@ def test_a_missing_plugin_says_what_to_install(name):
     )
     message = json.loads(run(program))
     assert message.startswith(f"{name} needs the ")
-    assert f": pip install {FORWARDED[name][2]}" in message
+    assert f": {FORWARDED[name].install}" in message
 
 
 def test_a_plugin_that_cannot_be_imported_is_not_called_missing(monkeypatch, tmp_path):

@@ -422,7 +422,7 @@ def test_without_the_remote_runtime_the_error_says_what_to_install(project):
     """An HTTP binding loads without any runtime for it, and resolving names the distribution."""
     with use(PluginManager(discover=False)):
         resolver = project(f'[refs."{REF}"]\nurl = "{URL}"')
-        with pytest.raises(PluginNotFoundError, match="lllm-runtime-remote"):
+        with pytest.raises(PluginNotFoundError, match=r"lllm\[client\]"):
             resolver.resolve(REF)
 
 

@@ -97,7 +97,7 @@ def test_a_url_binding_resolves_to_a_tactic_or_says_what_to_install(page):
     try:
         import lllm_runtime_remote  # noqa: F401 - asked only whether it is installed
     except ModuleNotFoundError:
-        with pytest.raises(PluginNotFoundError, match="pip install lllm-runtime-remote"):
+        with pytest.raises(PluginNotFoundError, match=r"pip install 'lllm\[client\]'"):
             page.run(RESOLVE)
     else:
         page.run(RESOLVE)

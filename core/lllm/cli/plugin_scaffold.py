@@ -9,7 +9,7 @@ from string import Template
 
 from lllm._version import __version__
 from lllm.hookspecs import is_plugin_name
-from lllm.plugins.known import install_text
+from lllm.plugins.known import distribution_of
 
 __all__ = ["KINDS", "create_plugin"]
 
@@ -65,10 +65,8 @@ def create_plugin(kind: str, name: str, directory: str | Path = ".") -> Path:
             f"{name!r} is not a plugin name: lower-case letters, digits, `_` and `-`, beginning with a letter or "
             f"digit."
         )
-    if (install := install_text(kind, name)) is not None:
-        raise ValueError(
-            f"`{name}` is the {kind} of {install.removeprefix('pip install ')}; choose another name."
-        )
+    if (ours := distribution_of(kind, name)) is not None:
+        raise ValueError(f"`{name}` is the {kind} of {ours.name}; choose another name.")
     values = _values(kind, name)
     folder = Path(directory) / values["distribution"]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

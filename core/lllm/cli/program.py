@@ -190,7 +190,11 @@ class Program(click.Group):
 
         text = f"No such command '{name}'"
         for plugin in manager().plugins():
-            if plugin.distribution == COMMANDS.get(name, "") and plugin.state not in {"ready", "loaded"}:
+            if (
+                name in COMMANDS
+                and plugin.distribution == COMMANDS[name].name
+                and plugin.state not in {"ready", "loaded"}
+            ):
                 return f"{text}: its plugin `{plugin.name}` is {plugin.state}; see `lllm plugins show {plugin.name}`."
         install = install_text("command", name)
         if install is not None:

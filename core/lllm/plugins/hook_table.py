@@ -227,8 +227,8 @@ class HookTable:
     def _unknown(self, name: str) -> str:
         if name in HOOKS:
             return (
-                f"the hook `{name}` is specified by {HOOKS[name]}, which is not loaded; install it "
-                f"(pip install {HOOKS[name]}) or mark the implementation `@lllm.hookimpl(optionalhook=True)`."
+                f"the hook `{name}` is specified by {HOOKS[name].name}, which is not loaded; install it "
+                f"({HOOKS[name].install}) or mark the implementation `@lllm.hookimpl(optionalhook=True)`."
             )
         from difflib import get_close_matches
 

@@ -1,42 +1,56 @@
-"""The distributions of this repository by what they contribute, for texts that say what to install.
+"""What the distributions of this repository contribute, for texts that say what to install.
 
 Nothing else depends on this table: a plugin that is not in it works just the same.
 """
 
 from __future__ import annotations
 
-__all__ = ["COMMANDS", "HOOKS", "RUNTIMES", "RUNTIME_SCHEMES", "STORES", "STORE_SCHEMES", "install_text"]
+from collections.abc import Mapping
+
+import lllm.distributions as known
+from lllm.distributions import Distribution
+
+__all__ = [
+    "COMMANDS",
+    "HOOKS",
+    "RUNTIMES",
+    "RUNTIME_SCHEMES",
+    "STORES",
+    "STORE_SCHEMES",
+    "distribution_of",
+    "install_text",
+]
 
 RUNTIMES = {
-    "agents": "lllm-runtime-agents",
-    "callable": "lllm-runtime-callable",
-    "pydantic-ai": "lllm-runtime-pydantic-ai",
-    "remote": "lllm-runtime-remote",
+    "agents": known.AGENTS,
+    "callable": known.CALLABLE,
+    "pydantic-ai": known.PYDANTIC_AI,
+    "remote": known.REMOTE,
 }
-RUNTIME_SCHEMES = {"http": "lllm-runtime-remote", "https": "lllm-runtime-remote"}
-STORES = {"file": "lllm-store-file", "http": "lllm-store-http", "sqlite": "lllm-store-sqlite"}
+RUNTIME_SCHEMES = {"http": known.REMOTE, "https": known.REMOTE}
+STORES = {"file": known.STORE_FILE, "http": known.STORE_HTTP, "sqlite": known.STORE_SQLITE}
 STORE_SCHEMES = {
-    "file": "lllm-store-file",
-    "http": "lllm-store-http",
-    "https": "lllm-store-http",
-    "sqlite": "lllm-store-sqlite",
+    "file": known.STORE_FILE,
+    "http": known.STORE_HTTP,
+    "https": known.STORE_HTTP,
+    "sqlite": known.STORE_SQLITE,
 }
 COMMANDS = {
-    "create": "lllm-packages",
-    "hub": "lllm-packages",
-    "pkg": "lllm-packages",
-    "process": "lllm-process",
-    "psi": "lllm-packages",
-    "serve": "lllm-serve",
-    "sssn": "lllm-sssn",
+    "create": known.PACKAGES,
+    "hub": known.PACKAGES,
+    "pkg": known.PACKAGES,
+    "process": known.PROCESS,
+    "psi": known.PACKAGES,
+    "serve": known.SERVE,
+    "sssn": known.SSSN,
 }
 HOOKS = {
-    "lllm_invokers": "lllm-runtime-agents",
-    "lllm_serve_app": "lllm-serve",
-    "lllm_serve_auth": "lllm-serve",
+    "lllm_invokers": known.AGENTS,
+    "lllm_serve_app": known.SERVE,
+    "lllm_serve_auth": known.SERVE,
 }
 
-_TABLES = {
+_TABLES: Mapping[str, Mapping[str, Distribution]] = {
     "command": COMMANDS,
     "hook": HOOKS,
     "runtime": RUNTIMES,
@@ -46,12 +60,22 @@ _TABLES = {
 }
 
 
-def install_text(kind: str, name: str) -> str | None:
-    """Return the command that installs what contributes a name, or None when it is not one of ours.
+def distribution_of(kind: str, name: str) -> Distribution | None:
+    """Return the distribution that contributes a name, or None when it is not one of ours.
 
     Args:
         kind: `command`, `hook`, `runtime`, `runtime scheme`, `store` or `store scheme`.
         name: What was asked for.
     """
-    distribution = _TABLES.get(kind, {}).get(name)
-    return f"pip install {distribution}" if distribution else None
+    return _TABLES.get(kind, {}).get(name)
+
+
+def install_text(kind: str, name: str) -> str | None:
+    """Return the command that installs what contributes a name, or None when it is not one of ours.
+
+    Args:
+        kind: As for `distribution_of`.
+        name: What was asked for.
+    """
+    distribution = distribution_of(kind, name)
+    return None if distribution is None else distribution.install

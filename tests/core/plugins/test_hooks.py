@@ -316,7 +316,7 @@ def test_the_hook_of_a_known_plugin_names_its_distribution(manager: PluginManage
     """It is not misspelled; what specifies it is not there."""
     assert refused(manager, plugin(lllm_serve_app=lambda app: None)) == (
         "Plugin `bad`: the hook `lllm_serve_app` is specified by lllm-serve, which is not loaded; install it "
-        "(pip install lllm-serve) or mark the implementation `@lllm.hookimpl(optionalhook=True)`."
+        "(pip install 'lllm[server]') or mark the implementation `@lllm.hookimpl(optionalhook=True)`."
     )
 
 

@@ -217,11 +217,11 @@ def test_a_store_target_must_be_callable(site: Site, parts: Path) -> None:
     [
         (
             lambda m: m.runtime("remote"),
-            "No plugin contributes the runtime `remote`. Install it: pip install lllm-runtime-remote.",
+            "No plugin contributes the runtime `remote`. Install it: pip install 'lllm[client]'.",
         ),
         (
             lambda m: m.runtime_for_scheme("https"),
-            "No plugin contributes the runtime scheme `https`. Install it: pip install lllm-runtime-remote.",
+            "No plugin contributes the runtime scheme `https`. Install it: pip install 'lllm[client]'.",
         ),
         (
             lambda m: m.store("sqlite"),
