@@ -23,16 +23,20 @@ from workspace import ROOT, Member, members
 ORDER = (
     ("_version",),
     ("errors",),
+    ("error_text",),
     ("ids",),
     ("import_strings",),
     ("names",),
     ("secrets",),
     ("refs",),
     ("hookspecs",),
+    ("distributions",),
     ("config",),
     ("credentials",),
     ("plugins",),
     ("forwarded",),
+    ("propagation",),
+    ("assembly",),
     ("schema",),
     ("fields",),
     ("context",),
@@ -50,6 +54,7 @@ ORDER = (
     ("invokers",),
     ("testing",),
     ("cli",),
+    ("__main__",),
 )
 """The modules of the core, lowest first; those on one line are two halves of one thing."""
 
@@ -128,15 +133,18 @@ def package_imports(root: Path) -> Iterator[tuple[str, Import]]:
 
 
 def core_complaints(core: Path, rank: Mapping[str, int] = RANK) -> Iterator[str]:
-    """Yield a line for each import inside the core that points upward."""
+    """Yield a line for each import inside the core that points upward, and each module without a place."""
+    modules = {path.relative_to(core).parts[0].removesuffix(".py") for path in core.rglob("*.py")} - {
+        "__init__"
+    }
+    for name in sorted(modules.difference(rank)):
+        yield f"{core.name}/{name}.py:1: `lllm.{name}` has no place in the order of the core's modules"
     for module, found in package_imports(core):
         if module == "lllm" or found.top != "lllm" or found.module == "lllm" or found.typing_only:
             continue
         here, there = module.split(".")[1], found.module.split(".")[1]
-        if here not in rank:
-            yield f"{place(found)}: `lllm.{here}` has no place in the order of the core's modules"
-        elif there in rank:
-            if rank[there] > rank[here]:
+        if there in rank:
+            if rank[there] > rank.get(here, len(rank)):
                 yield f"{place(found)}: `lllm.{here}` stands below `lllm.{there}` and may not import it"
         elif not _is_module(core / there):
             yield f"{place(found)}: inside the core, import `{there}` from the module that defines it"
