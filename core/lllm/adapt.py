@@ -6,9 +6,27 @@ from typing import Any
 
 from lllm.errors import PluginNotFoundError
 from lllm.plugins import manager
+from lllm.plugins.implementations import adapts
 from lllm.tactic import Tactic
 
-__all__ = ["as_tactic"]
+__all__ = ["adapters_of", "as_tactic"]
+
+
+def adapters_of(target: Any) -> tuple[str, ...]:
+    """Return the names of the runtimes that adapt an object, those for its most specific type first.
+
+    A runtime that adapts `builtins.object` adapts whatever can be called; other objects need one that names a class
+    of theirs.
+
+    Args:
+        target: What is to become a tactic.
+    """
+    host = manager()
+    names = host.adapters(target)
+    if callable(target) or not names:
+        return names
+    specs, own = host.runtimes(), type(target).__mro__[:-1]
+    return tuple(name for name in names if any(adapts(specs[name], cls) for cls in own))
 
 
 def as_tactic(target: Any, **options: Any) -> Tactic[Any, Any]:
@@ -24,7 +42,7 @@ def as_tactic(target: Any, **options: Any) -> Tactic[Any, Any]:
 
     Raises:
         TypeError: Options are given with a tactic that exists already, or the target cannot be adapted.
-        PluginNotFoundError: No installed runtime adapts the target; the text says what to install.
+        PluginNotFoundError: No installed runtime adapts the callable; the text says what to install.
     """
     if isinstance(target, type) and issubclass(target, Tactic):
         return target(**options)
@@ -43,7 +61,12 @@ def as_tactic(target: Any, **options: Any) -> Tactic[Any, Any]:
                 f"as_tactic() takes a URL, not the text {target!r}; resolve a ref with TacticResolver."
             )
         return host.runtime(host.runtime_for_scheme(scheme)).open(None, {"url": target, **options})
-    names = host.adapters(target)
+    names = adapters_of(target)
+    if not names and not callable(target):
+        raise TypeError(
+            f"as_tactic() did not resolve to a tactic or callable, got {type(target).__name__}; it takes a tactic, "
+            f"a URL, a callable, or an object that an installed runtime adapts."
+        )
     if not names:
         kind = f"{type(target).__module__}.{type(target).__qualname__}"
         raise PluginNotFoundError(

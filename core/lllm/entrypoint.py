@@ -6,8 +6,7 @@ import inspect
 from importlib import import_module
 from typing import Any, get_type_hints
 
-from lllm.adapt import as_tactic
-from lllm.plugins import manager
+from lllm.adapt import adapters_of, as_tactic
 from lllm.tactic import Tactic
 
 __all__ = ["is_declared_factory", "load_tactic_entrypoint", "tactic_from_target"]
@@ -61,7 +60,7 @@ def tactic_from_target(target: Any, name: str, *, declared_only: bool = False) -
     if _is_tactic(target):
         made: Tactic[Any, Any] = target()
         return made
-    if not callable(target) and not manager().adapters(target):
+    if not callable(target) and not adapters_of(target):
         raise TypeError(f"{name} did not resolve to a tactic or callable, got {type(target).__name__}.")
     return as_tactic(target)
 
