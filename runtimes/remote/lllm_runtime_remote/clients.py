@@ -6,6 +6,7 @@ No httpx type shows in a public signature: a caller may hand in clients of httpx
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
 from contextlib import suppress
 from threading import Lock
@@ -34,11 +35,23 @@ class Clients:
         self._sync: Any = None
         self._by_loop: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._lock = Lock()
+        self._process = os.getpid()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and other processes open connections of their own."""
+        given = self._given_async if self._given is None else self._given
+        return Clients, (self.transport, self.async_transport, given)
+
+    def _leave_parent(self) -> None:
+        """In a forked child, leave the connections of the parent alone: both would read from one socket."""
+        if self._process != os.getpid():
+            self._process, self._sync, self._lock = os.getpid(), None, Lock()
 
     def sync(self) -> Any:
         """Return the client for this process."""
         if self._given is not None:
             return self._given
+        self._leave_parent()
         if self._sync is None:
             import httpx
 

@@ -72,6 +72,9 @@ class RemoteTacticError(TacticError):
         text = "" if self.message is None else f": {self.message}"
         super().__init__(f"Remote tactic returned HTTP {status_code}{kind}{text}")
 
+    # A class that is a KeyError too would show the representation of the text.
+    __str__ = Exception.__str__
+
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: value for name, value in self.__dict__.items() if name in _FIELDS}
         return _rebuilt, (self.status_code, fields)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import lllm
+
+if TYPE_CHECKING:
+    import click
 
 
 @lllm.hookimpl
@@ -17,3 +22,11 @@ def lllm_runtimes() -> list[lllm.RuntimeSpec]:
             install="pip install 'lllm[client]'",
         )
     ]
+
+
+@lllm.hookimpl
+def lllm_commands(cli: click.Group) -> None:
+    """Add the command `call`."""
+    from lllm_runtime_remote.command import call
+
+    cli.add_command(call)

@@ -48,7 +48,7 @@ class Frame:
 class FrameReader:
     """Turns chunks of bytes into frames, whatever the chunks cut through."""
 
-    _rest: bytes = b""
+    _rest: list[bytes] = field(default_factory=list)
     _frame: Frame = field(default_factory=Frame)
     _lines: list[str] = field(default_factory=list)
 
@@ -58,20 +58,28 @@ class FrameReader:
         Args:
             chunk: Bytes as they arrive.
         """
-        buffer = self._rest + chunk
+        if b"\n" not in chunk and b"\r" not in chunk and not self._after_cr():
+            self._rest.append(
+                chunk
+            )  # joined once the line ends, or a long one would be copied for every chunk
+            return
+        buffer = b"".join([*self._rest, chunk])
         start = 0
         for match in _LINE_END.finditer(buffer):
             if match.group() == b"\r" and match.end() == len(buffer):
                 break  # the LF of a CRLF may be in the next chunk
             yield from self._line(buffer[start : match.start()])
             start = match.end()
-        self._rest = buffer[start:]
+        self._rest = [buffer[start:]]
+
+    def _after_cr(self) -> bool:
+        return bool(self._rest) and self._rest[-1].endswith(b"\r")
 
     def end(self) -> Iterator[Frame]:
         """Yield an unterminated last frame."""
-        if self._rest:
-            rest, self._rest = self._rest.removesuffix(b"\r"), b""
-            yield from self._line(rest)
+        rest, self._rest = b"".join(self._rest), []
+        if rest:
+            yield from self._line(rest.removesuffix(b"\r"))
         yield from self._close()
 
     def _line(self, line: bytes) -> Iterator[Frame]:
@@ -110,11 +118,12 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def event_of(frame: Frame) -> TacticEvent | None:
+def event_of(frame: Frame, *, allow_nan: bool = False) -> TacticEvent | None:
     """Return the event that a frame carries, or None when it carries none; malformed frames become error events.
 
     Args:
         frame: A frame of a stream.
+        allow_nan: Read NaN and infinities as numbers; otherwise data that holds them is no JSON, but text.
     """
     if frame.undecodable:
         return TacticEvent.error(
@@ -123,12 +132,16 @@ def event_of(frame: Frame) -> TacticEvent | None:
     if frame.data is None:
         return None
     try:
-        value = json.loads(frame.data)
+        value = json.loads(frame.data, parse_constant=None if allow_nan else _refuse_constant)
     except (ValueError, RecursionError):
         return TacticEvent(data=frame.data)
     if not (isinstance(value, dict) and "kind" in value and "data" in value):
         return TacticEvent(data=value)
     return _envelope(value)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _envelope(value: dict[str, Any]) -> TacticEvent:

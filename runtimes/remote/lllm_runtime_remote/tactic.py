@@ -203,17 +203,19 @@ class RemoteTactic(Tactic[Any, Any], register=False):
                     )
                 for chunk in response.iter_bytes():
                     for event in reader.feed(chunk):
-                        yield reader.data_of(event, response.status_code)
+                        yield reader.data_of(self, event, response.status_code)
                 for event in reader.end():
-                    yield reader.data_of(event, response.status_code)
+                    yield reader.data_of(self, event, response.status_code)
         except Exception as error:
+            if not is_transport_error(error):
+                raise
             raise self._stream_failure(error, exchange, reader) from error
 
     async def _astream(self, input_value: Any, *, context: CallContext, **options: Any) -> AsyncIterator[Any]:
         events = self._read_events(input_value, context, options)
         try:
             async for status, event in events:
-                yield _StreamReader.data_of(event, status)
+                yield _StreamReader.data_of(self, event, status)
         finally:
             await events.aclose()  # type: ignore[attr-defined]
 
@@ -248,12 +250,12 @@ class RemoteTactic(Tactic[Any, Any], register=False):
                 for event in reader.end():
                     yield response.status_code, event
         except Exception as error:
+            if not is_transport_error(error):
+                raise
             raise self._stream_failure(error, exchange, reader) from error
 
     def _stream_failure(self, error: Exception, exchange: Exchange, reader: _StreamReader) -> Exception:
         """Return what a caller sees of a failed stream; a stream that has begun is never repeated."""
-        if not is_transport_error(error):
-            return error
         if reader.promises_end and not exchange.context.cancelled:
             return StreamTruncated(f"The stream of `{self.tactic_name}` broke off before its end: {error}")
         return exchange.failure(error, self.stream_url)
@@ -348,16 +350,16 @@ class _StreamReader:
             self._ended = True
         if self._ended:
             return
-        event = event_of(frame)
+        event = event_of(frame, allow_nan=self._tactic.allow_nan)
         if event is not None:
             yield event
 
     @staticmethod
-    def data_of(event: TacticEvent, status_code: int) -> Any:
-        """Return the data of an event; an error event raises."""
+    def data_of(tactic: RemoteTactic, event: TacticEvent, status_code: int) -> Any:
+        """Return the data of an event; that of a result is validated, and an error event raises."""
         if event.kind == "error":
             raise error_from_event(status_code, event.data, event.metadata)
-        return event.data
+        return tactic.validate_output(event.data) if event.kind == "result" else event.data
 
 
 def _authorization(auth: str | tuple[str, str] | Callable[[], str]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lllm import RemoteTactic, RemoteTacticError, Tactic, TacticEvent
+from lllm import RemoteTactic, RemoteTacticError, SchemaError, Tactic, TacticEvent
 from lllm_runtime_remote import StreamTruncated
 from lllm_runtime_remote.sse import FrameReader, event_of
 
@@ -175,3 +175,31 @@ def test_usage_comments_fold(service):
     session = Outer().run(None, return_session=True)
     assert (session.delivery, session.total_cost.cost, session.llm_call_count) == (["a"], 0.5, 2)
     assert list(session.sub_tactic_sessions) == ["remote"]
+
+
+def test_nan_is_no_json_unless_it_is_allowed():
+    """As in answers: by default the data is a text and no number."""
+    frame = next(FrameReader().feed(b"data: [NaN]\n\n"))
+    assert event_of(frame).data == "[NaN]"
+    assert event_of(frame, allow_nan=True).data != "[NaN]"
+
+
+def test_a_long_line_is_joined_once():
+    """Chunks of a line without an end are kept apart until it comes, so the work grows with the length only."""
+    reader = FrameReader()
+    assert not list(reader.feed(b'data: "'))
+    for _ in range(20_000):
+        assert not list(reader.feed(b"x" * 100))
+    (frame,) = reader.feed(b'"\n\n')
+    assert len(event_of(frame).data) == 2_000_000
+
+
+def test_the_result_of_a_stream_is_validated(service):
+    """The data of a result event is of the output type, as that of `run` is."""
+    service.answers.append(lambda handler: handler.stream(b'data: {"kind": "result", "data": "7"}\n\n'))
+    tactic = RemoteTactic(service.url, output_type=int)
+    assert list(tactic.stream(1)) == [7]
+    service.answers.append(lambda handler: handler.stream(b'data: {"kind": "result", "data": "x"}\n\n'))
+    with pytest.raises(SchemaError):
+        list(tactic.stream(1))
+    tactic.close()
