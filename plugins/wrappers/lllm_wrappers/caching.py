@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from threading import Lock
 from typing import Any
 
@@ -16,7 +16,7 @@ from lllm import Tactic
 from lllm.context import CallContext
 from lllm.names import copy_boundary
 from lllm_wrappers.numbers import check_count, check_seconds
-from lllm_wrappers.wrapper import Wrapper
+from lllm_wrappers.wrapper import Wrapper, aclose
 
 __all__ = ["CacheTactic", "cache"]
 
@@ -60,11 +60,16 @@ class CacheTactic(Wrapper, register=False):
 
     def _run(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
         key = self._key("run", input_value, kwargs)
-        found, future, mine = self._claim(key)
-        if found:
-            return future.result()
-        if not mine:
-            return self._shared(future.result())
+        while True:
+            found, future, mine = self._claim(key)
+            if found:
+                return future.result()
+            if mine:
+                break
+            try:
+                return self._shared(future.result())
+            except CancelledError:
+                continue  # whoever did the work went away; somebody else must do it
         try:
             output = self.tactic.run(input_value, context=context, **kwargs)
         except BaseException as error:
@@ -84,7 +89,8 @@ class CacheTactic(Wrapper, register=False):
                 return self._shared(await asyncio.shield(asyncio.wrap_future(future)))
             except asyncio.CancelledError:
                 # Either this caller goes, or the one that did the work went and somebody else must do it.
-                if not future.done():
+                task = asyncio.current_task()
+                if not future.cancelled() or (task is not None and task.cancelling()):
                     raise
         try:
             output = await self.tactic.arun(input_value, context=context, **kwargs)
@@ -130,7 +136,7 @@ class CacheTactic(Wrapper, register=False):
                 chunks.append(chunk)
                 yield chunk
         finally:
-            await source.aclose()
+            await aclose(source)
         self._keep(key, chunks)
 
     def _key(self, kind: str, input_value: Any, kwargs: dict[str, Any]) -> Any:

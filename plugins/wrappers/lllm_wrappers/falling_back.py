@@ -7,7 +7,7 @@ from typing import Any
 
 from lllm import DeadlineExceeded, Tactic
 from lllm.context import CallContext
-from lllm_wrappers.wrapper import Wrapper, check_wrapped
+from lllm_wrappers.wrapper import Wrapper, aclose, check_wrapped
 
 __all__ = ["FallbackTactic", "fallback"]
 
@@ -98,8 +98,7 @@ class FallbackTactic(Wrapper, register=False):
                     raise
                 self._next(failures, error, context)
             finally:
-                if chunks is not None:
-                    await chunks.aclose()
+                await aclose(chunks)
 
     def _next(self, failures: list[Exception], error: Exception, context: CallContext) -> None:
         """Go on to the next tactic, or raise when there is none, or no time for it."""

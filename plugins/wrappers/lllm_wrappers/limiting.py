@@ -13,7 +13,7 @@ from typing import Any
 from lllm import Tactic
 from lllm.context import CallContext
 from lllm_wrappers.numbers import check_count, check_seconds
-from lllm_wrappers.wrapper import Wrapper
+from lllm_wrappers.wrapper import Wrapper, aclose
 
 __all__ = ["LimitTactic", "limit"]
 
@@ -92,8 +92,7 @@ class LimitTactic(Wrapper, register=False):
             async for chunk in source:
                 yield chunk
         finally:
-            if source is not None:
-                await source.aclose()
+            await aclose(source)
             self._gate.leave()
 
     def _enter(self) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from lllm import Tactic, TacticEvent, TacticUnsupportedError
 from lllm.context import CallContext
+from lllm.error_text import error_text
 from lllm.names import check_flag, check_metadata
 from lllm_wrappers.json_form import json_value
 from lllm_wrappers.records import ProxyRecord
-from lllm_wrappers.wrapper import Wrapper, check_wrapped
+from lllm_wrappers.wrapper import Wrapper, aclose, check_wrapped
 
 __all__ = ["NONE", "ErrorHook", "ProxyTactic", "RecordSink", "ValueHook", "proxy_tactic"]
 
@@ -158,8 +159,7 @@ class ProxyTactic(Wrapper, register=False):
                     chunks.append(chunk)
                 yield chunk
         except BaseException as error:
-            if inner is not None:
-                await inner.aclose()
+            await aclose(inner)
             await watch.afail(error, chunks)
             raise
         await watch.asucceed(chunks)
@@ -268,7 +268,7 @@ class _Watch:
             input_value=json_value(self.input_value) if proxy.capture_inputs else None,
             output_value=json_value(output) if proxy.capture_outputs and output is not None else None,
             error_type=None if error is None else type(error).__name__,
-            error=None if error is None else str(error),
+            error=None if error is None else error_text(error),
             metadata={"context": self.context.metadata, "proxy": proxy._own_metadata},
         )
 

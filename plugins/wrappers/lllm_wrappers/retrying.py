@@ -11,7 +11,7 @@ from typing import Any
 from lllm import BudgetExceeded, DeadlineExceeded, SchemaError, Tactic, TacticUnsupportedError
 from lllm.context import CallContext
 from lllm_wrappers.numbers import check_count, check_seconds
-from lllm_wrappers.wrapper import Wrapper
+from lllm_wrappers.wrapper import Wrapper, aclose
 
 __all__ = ["RetryTactic", "retry"]
 
@@ -108,8 +108,7 @@ class RetryTactic(Wrapper, register=False):
                     raise
                 await asyncio.sleep(self._pause(error, attempt, context))
             finally:
-                if chunks is not None:
-                    await chunks.aclose()
+                await aclose(chunks)
             attempt += 1
 
     def _pause(self, error: Exception, attempt: int, context: CallContext) -> float:

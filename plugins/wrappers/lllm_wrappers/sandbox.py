@@ -14,7 +14,7 @@ from lllm.background import drive, iterate_async
 from lllm.context import CallContext
 from lllm.fields import TokenText
 from lllm_wrappers.json_form import json_bytes
-from lllm_wrappers.wrapper import Wrapper, check_wrapped
+from lllm_wrappers.wrapper import Wrapper, aclose, check_wrapped
 
 __all__ = [
     "SandboxError",
@@ -142,33 +142,35 @@ class SandboxedTactic(Wrapper, register=False):
             yield chunk
 
     async def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        self._check_before(input_value, context)
         inner = self._inner_context(context)
         source: Any = self.tactic.astream(input_value, context=inner, **kwargs)
-        async for chunk in self._limited(source, input_value, inner):
+        async for chunk in self._limited(source, inner):
             yield chunk
 
     async def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        self._check_before(input_value, context)
         inner = self._inner_context(context)
         source: Any = self.tactic.aevents(input_value, context=inner, **kwargs)
-        async for event in self._limited(source, input_value, inner):
+        async for event in self._limited(source, inner):
             yield event
 
-    async def _limited(self, source: Any, input_value: Any, context: CallContext) -> AsyncIterator[Any]:
+    async def _limited(self, source: Any, context: CallContext) -> AsyncIterator[Any]:
         """Pass a stream on while it stays within the time and the size of the policy."""
-        self._check_before(input_value, context)
+        chunks = aiter(source)
         seconds, total = self.policy.timeout_seconds, 0
         end = None if seconds is None else asyncio.get_running_loop().time() + seconds
         try:
             while True:
                 try:
-                    chunk = await self._in_time(anext(source), context, end)
+                    chunk = await self._in_time(anext(chunks), context, end)
                 except StopAsyncIteration:
                     return
                 total += self._size_of(chunk)
                 self._check_size("output", total)
                 yield chunk
         finally:
-            await source.aclose()
+            await aclose(chunks)
 
     def _inner_context(self, context: CallContext) -> CallContext:
         """Return a context that the sandbox can cancel without telling the caller's other work to stop."""
@@ -194,7 +196,7 @@ class SandboxedTactic(Wrapper, register=False):
         allowed = self.policy.allowed_metadata_keys
         if allowed is not None:
             keys = {*context.metadata, *context.tags, *(context.model_extra or {})}
-            refused = sorted(keys - set(allowed))
+            refused = sorted(str(key) for key in keys.difference(allowed))
             if refused:
                 raise SandboxLimitError(
                     f"Context metadata keys are not allowed: {', '.join(refused)}", kind="metadata"

@@ -9,7 +9,7 @@ from lllm import Tactic, TacticEvent
 from lllm.context import CallContext
 from lllm.names import check_metadata
 
-__all__ = ["Wrapper", "check_wrapped"]
+__all__ = ["Wrapper", "aclose", "check_wrapped"]
 
 
 def check_wrapped(tactic: object) -> Tactic[Any, Any]:
@@ -27,6 +27,17 @@ def check_wrapped(tactic: object) -> Tactic[Any, Any]:
             f"lllm.as_tactic()."
         )
     return tactic
+
+
+async def aclose(chunks: Any) -> None:
+    """Close a stream; an iterator that a tactic made by hand may have nothing to close.
+
+    Args:
+        chunks: The asynchronous iterator of a stream, or None.
+    """
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
 
 
 class Wrapper(Tactic[Any, Any], register=False):
