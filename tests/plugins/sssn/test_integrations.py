@@ -80,5 +80,7 @@ def test_duplicates_are_refused():
 
     with pytest.raises(ValueError, match="duplicate custom endpoint name: 'count_events'"):
         channel_resource(Channel(name="raw"), custom_endpoints=[count_events, same_name])
-    with pytest.raises(ValueError, match=r"duplicate custom endpoint route: GET '/channels/\{channel\}/count'"):
+    with pytest.raises(
+        ValueError, match=r"duplicate custom endpoint route: GET '/channels/\{channel\}/count'"
+    ):
         snapshot_resource(Snapshot(name="n"), custom_endpoints=[count_events, same_route])
