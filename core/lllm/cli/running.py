@@ -13,7 +13,7 @@ from lllm.cli.targets import NamedTactic, load_named_tactic
 from lllm.cli.values import json_text, read_value
 from lllm.errors import SchemaError, TacticUnsupportedError
 
-__all__ = ["run"]
+__all__ = ["call_failures", "run"]
 
 
 @click.command()
@@ -36,7 +36,7 @@ def run(
         raise click.UsageError("--trace and --stream exclude each other.")
     named = load_named_tactic(entry)
     given = read_value(value if value_option is None else value_option, plain=plain)
-    with _call_failures():
+    with call_failures():
         if stream:
             for chunk in named.tactic.stream(given, context=named.context()):
                 click.echo(json_text(chunk, indent=None))
@@ -54,7 +54,7 @@ def _run_traced(named: NamedTactic, given: Any) -> None:
 
 
 @contextmanager
-def _call_failures() -> Iterator[None]:
+def call_failures() -> Iterator[None]:
     """Tell a tactic that failed from one that was not called as it must be."""
     try:
         yield

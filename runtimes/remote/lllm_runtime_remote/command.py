@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 import click
 
@@ -21,8 +22,8 @@ def call(
 ) -> None:
     """Call a tactic behind HTTP on one input and print its output as JSON.
 
-    URL_OR_REF is the URL of a tactic, or a psi:// ref of the config. INPUT is JSON, `-` for JSON from stdin, or `@FILE`.
-    The exit code is 1 when the call fails.
+    URL_OR_REF is the URL of a tactic, or a psi:// ref of the config. INPUT is JSON, `-` for JSON from stdin, or
+    `@FILE`. The exit code is 1 when the call fails.
     """
     from lllm.adapt import as_tactic
     from lllm.cli.running import call_failures
@@ -42,12 +43,24 @@ def call(
         )
     given = read_value(value, plain=plain)
     context = named.context().limit(timeout)
-    with call_failures():
+    with closing(_Connections(named.tactic)), call_failures():
         if stream:
             for chunk in named.tactic.stream(given, context=context):
                 click.echo(json_text(chunk, indent=None))
         else:
             click.echo(json_text(named.tactic.run(given, context=context)))
+
+
+class _Connections:
+    """What a tactic keeps open, when it keeps anything."""
+
+    def __init__(self, tactic: object) -> None:
+        self._close = getattr(tactic, "close", None)
+
+    def close(self) -> None:
+        """Close it."""
+        if self._close is not None:
+            self._close()
 
 
 def _token(variable: str) -> str:
