@@ -12,7 +12,14 @@ from typing import Any
 
 from lllm.names import copy_boundary
 
-__all__ = ["find_secret_key", "is_secret_key", "looks_secret", "mask_secrets", "public_copy"]
+__all__ = [
+    "find_secret_key",
+    "is_secret_key",
+    "looks_secret",
+    "mask_secrets",
+    "public_copy",
+    "public_schema",
+]
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
@@ -195,3 +202,31 @@ def _is_public(key: object) -> bool:
         _reported.add(key)
         getLogger("lllm.secrets").warning("dropped the secret-shaped key %r from public metadata", key)
     return False
+
+
+def public_schema(schema: Any) -> Any:
+    """Return a JSON schema without the defaults and examples of fields whose names are secret-shaped.
+
+    Args:
+        schema: A JSON schema, a part of one, or None.
+    """
+    if isinstance(schema, Mapping):
+        shown = {name: public_schema(part) for name, part in schema.items()}
+        properties = shown.get("properties")
+        if isinstance(properties, dict):
+            shown["properties"] = {
+                name: _without_values(part) if is_secret_key(name) else part
+                for name, part in properties.items()
+            }
+        return shown
+    if isinstance(schema, list):
+        return [public_schema(part) for part in schema]
+    return schema
+
+
+def _without_values(part: Any) -> Any:
+    if not isinstance(part, dict):
+        return part
+    return {
+        name: value for name, value in part.items() if name not in {"default", "examples", "const", "enum"}
+    }

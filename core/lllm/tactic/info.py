@@ -17,7 +17,7 @@ from lllm.fields import (
     TokenText,
 )
 from lllm.refs import check_service_ref, check_tactic_ref
-from lllm.secrets import public_copy
+from lllm.secrets import public_copy, public_schema
 from lllm.tactic.endpoints import custom_endpoints
 
 __all__ = ["TacticInfo", "tactic_resource"]
@@ -84,8 +84,8 @@ def tactic_resource(tactic: Any) -> dict[str, Any]:
             }
             for spec, _ in custom_endpoints(tactic)
         ],
-        "input_schema": info.input_schema,
-        "output_schema": info.output_schema,
+        "input_schema": public_schema(info.input_schema),
+        "output_schema": public_schema(info.output_schema),
         "package_ref": None if package_ref is None else check_tactic_ref(package_ref, "package_ref"),
         "service_ref": None if service_ref is None else check_service_ref(service_ref, "service_ref"),
         "examples": public_copy(list(info.examples)),

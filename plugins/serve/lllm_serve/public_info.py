@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from lllm import Tactic, TacticInfo
-from lllm.secrets import is_secret_key, mask_secrets, public_copy
+from lllm.secrets import mask_secrets, public_copy, public_schema
 from lllm_serve.access_log import logger
 
 __all__ = ["PublicInfo", "public_schema"]
@@ -88,7 +88,9 @@ def json_form(value: Any) -> tuple[Any, str | None]:
         return (value, None) if isfinite(value) else (str(value), str(value))
     if isinstance(value, Mapping):
         pairs = {key: json_form(item) for key, item in value.items()}
-        return {key: item for key, (item, _) in pairs.items()}, _first(strange for _, strange in pairs.values())
+        return {key: item for key, (item, _) in pairs.items()}, _first(
+            strange for _, strange in pairs.values()
+        )
     if isinstance(value, (list, tuple, set, frozenset)):
         items = [json_form(item) for item in value]
         return [item for item, _ in items], _first(strange for _, strange in items)
@@ -109,28 +111,3 @@ def _leaf(value: Any) -> tuple[Any, str | None]:
 
 def _first(names: Any) -> str | None:
     return next((name for name in names if name is not None), None)
-
-
-def public_schema(schema: Any) -> Any:
-    """Return a JSON schema without the defaults and examples of fields whose names are secret-shaped.
-
-    Args:
-        schema: A JSON schema, a part of one, or None.
-    """
-    if isinstance(schema, Mapping):
-        shown = {name: public_schema(part) for name, part in schema.items()}
-        properties = shown.get("properties")
-        if isinstance(properties, dict):
-            shown["properties"] = {
-                name: _without_values(part) if is_secret_key(name) else part for name, part in properties.items()
-            }
-        return shown
-    if isinstance(schema, list):
-        return [public_schema(part) for part in schema]
-    return schema
-
-
-def _without_values(part: Any) -> Any:
-    if not isinstance(part, dict):
-        return part
-    return {name: value for name, value in part.items() if name not in {"default", "examples", "const", "enum"}}

@@ -1,6 +1,7 @@
 """What tactics say about themselves."""
 
 import pytest
+from pydantic import BaseModel
 
 from lllm import Tactic
 from lllm.tactic import tactic_resource
@@ -105,3 +106,20 @@ def test_resource_checks_refs_again():
 
     with pytest.raises(ValueError, match="package_ref"):
         tactic_resource(Odd())
+
+
+def test_a_resource_shows_no_default_of_a_secret_field():
+    """Package cards are public; the local `info()` shows the schema as it is."""
+
+    class Settings(BaseModel):
+        api_key: str = "a-real-one"
+        colour: str = "red"
+
+    class Keyed(Tactic[Settings, list[Settings]]):
+        pass
+
+    resource = tactic_resource(Keyed())
+    shown = resource["input_schema"]["properties"]
+    assert ("default" in shown["api_key"], shown["colour"]["default"]) == (False, "red")
+    assert "a-real-one" not in str(resource)
+    assert Keyed().info().input_schema["properties"]["api_key"]["default"] == "a-real-one"
