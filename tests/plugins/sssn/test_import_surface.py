@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 
@@ -124,7 +125,8 @@ def test_the_import_is_cheap():
 
 def run(*arguments, cwd):
     command = [sys.executable, "-m", "lllm", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "LLLM_PLUGINS_ALLOW": "sssn,sqlite"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_lllm_sssn_is_the_same_command(tmp_path):
