@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from lllm.bindings import is_portable_path
 from lllm.store.urls import directory_of, scheme_of
 
 __all__ = ["StoreLocation", "leaves_root", "locate"]
@@ -56,6 +55,8 @@ def leaves_root(text: str) -> bool:
     Raises:
         StoreURLError: The URL names another host or no directory.
     """
+    from lllm.bindings import is_portable_path
+
     scheme = scheme_of(text)
     if scheme is None:
         return not is_portable_path(text)

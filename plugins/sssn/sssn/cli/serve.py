@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
-import logging
 from argparse import Namespace
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sssn.cli.parser import Commands
 from sssn.cli.target import bearer_token, open_target
 
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
 __all__ = ["register"]
 
 LOG_LEVELS = ("critical", "debug", "error", "info", "trace", "warning")
-
-logger = logging.getLogger("sssn.serve")
 
 
 def register(commands: Commands) -> None:
@@ -59,14 +58,22 @@ def _serve(args: Namespace) -> Iterable[Any]:
     from sssn.server import create_app
 
     if token is None and not _is_loopback(host):
-        logging.basicConfig()
-        logger.warning("serving on %s without a token: anyone who reaches it can read and write", host)
+        _warn_about(host)
     with open_target(args.store, token_env=args.store_token_env, create=True) as store:
         app = create_app(
             store, token=token, allowed_origins=args.allow_origins, allowed_hosts=args.allow_hosts or None
         )
         uvicorn.run(app, host=host, port=port, log_level=level)
     return ()
+
+
+def _warn_about(host: str) -> None:
+    import logging
+
+    logging.basicConfig()
+    logging.getLogger("sssn.serve").warning(
+        "serving on %s without a token: anyone who reaches it can read and write", host
+    )
 
 
 def _host(text: str) -> str:
@@ -81,15 +88,22 @@ def _host(text: str) -> str:
 
 
 def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return _address(text) is not None
 
 
 def _is_loopback(host: str) -> bool:
-    return ipaddress.ip_address(host).is_loopback if _is_address(host) else host.lower() == "localhost"
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    # Only this command needs the module, and every command imports this file.
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def _port(text: str) -> int:

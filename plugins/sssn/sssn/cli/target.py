@@ -30,7 +30,7 @@ def open_target(
         ValueError: `target` is blank or padded, or the environment variable is not set.
         SSSNError: The store cannot be opened.
     """
-    from lllm.store import MemoryStore, open_store
+    from lllm.store import open_store
 
     if not target or target != target.strip():
         raise ValueError("store root must be a non-empty path string")
@@ -40,6 +40,8 @@ def open_target(
     path = None if create else locate(target, Path()).path
     if path is not None:
         if changes_only and not (path.is_dir() and any(path.iterdir())):
+            from lllm.store import MemoryStore
+
             return MemoryStore()
         options["create"] = False
     return open_store(target, **options)
