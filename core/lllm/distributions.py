@@ -57,5 +57,5 @@ STORE_SQLITE = Distribution("lllm_store_sqlite", "the SQLite store", "lllm-store
 PACKAGES = Distribution("lllm_packages", "the packages plugin", "lllm-packages")
 PROCESS = Distribution("lllm_process", "the process plugin", "lllm-process")
 SERVE = Distribution("lllm_serve", "the serve plugin", "lllm-serve", "'lllm[server]'")
-SSSN = Distribution("lllm_sssn", "the SSSN plugin", "lllm-sssn")
+SSSN = Distribution("sssn", "the SSSN plugin", "lllm-sssn")
 WRAPPERS = Distribution("lllm_wrappers", "the wrappers plugin", "lllm-wrappers")

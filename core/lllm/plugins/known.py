@@ -36,11 +36,10 @@ STORE_SCHEMES = {
     "sqlite": known.STORE_SQLITE,
 }
 COMMANDS = {
+    "call": known.REMOTE,
     "create": known.PACKAGES,
-    "hub": known.PACKAGES,
     "pkg": known.PACKAGES,
     "process": known.PROCESS,
-    "psi": known.PACKAGES,
     "serve": known.SERVE,
     "sssn": known.SSSN,
 }

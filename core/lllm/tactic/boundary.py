@@ -69,6 +69,11 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
     log_store: Any = None
     runtime: Any = None
     tactic_path: str | None = None
+    if TYPE_CHECKING:
+        # Set by the runtime that claims an agent group, on the copy that each call gets.
+        agents: dict[str, Any]
+        llm_invoker: Any
+
     _claimed_by: str | None = None
 
     def __init_subclass__(cls, *, register: bool = True, runtime: Any = None, **kwargs: Any) -> None:
