@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 __all__ = ["PerLoopTransport", "keep_connections_apart"]
 
@@ -39,6 +39,8 @@ class PerLoopTransport:
         self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
         if loop is not None:
             self._transports[loop] = first, None
+        # The connections of a client that nobody has any more are closed where they were opened.
+        finalize(self, _abandon, self._transports).atexit = False
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request and return the response.
@@ -49,10 +51,11 @@ class PerLoopTransport:
         loop = asyncio.get_running_loop()
         known = self._transports.get(loop)
         if known is None:
-            transport, self._unused = self._unused or self._make(), None
-            ending = _closing(transport)
+            with _changing:
+                transport, self._unused = self._unused or self._make(), None
+                ending = _closing(transport)
+                known = self._transports[loop] = (transport, ending)
             await anext(ending)
-            known = self._transports[loop] = (transport, ending)
         return await known[0].handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -60,6 +63,12 @@ class PerLoopTransport:
         transport, _ = self._transports.pop(asyncio.get_running_loop(), (self._unused, None))
         if transport is not None:
             await transport.aclose()
+
+
+def _abandon(transports: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept]) -> None:
+    for loop, (transport, _) in list(transports.items()):
+        if loop.is_running():
+            asyncio.run_coroutine_threadsafe(transport.aclose(), loop)
 
 
 async def _closing(transport: Any) -> AsyncGenerator[None, None]:

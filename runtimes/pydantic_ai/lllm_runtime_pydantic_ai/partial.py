@@ -42,7 +42,9 @@ async def responses(stream: Any) -> AsyncIterator[Any]:
     async for event in stream:
         piece = _length(event)
         length += piece
-        if piece and length >= next_look:
+        # Whether a reply can be an output is known, and said, only after the part that began it.
+        is_output = getattr(event, "event_kind", None) == "final_result"
+        if length and (is_output or (piece and length >= next_look)):
             next_look = length * _GROWTH
             yield stream.response
 
