@@ -4,6 +4,9 @@ import json
 import re
 import subprocess
 import sys
+import threading
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,55 @@ def test_the_processor_keeps_the_lineage(page):
     assert analysis.parent_ids == (raw.id,)
     assert analysis.correlation_id == "episode-1"
     assert store.get_channel("raw").schema == "demo.RawMessage"
+    assert store.pull_subscription(page.names["subscription"].id) == ()
+    store.close()
+
+
+@pytest.fixture(params=["sqlite", "file", "http"])
+def local_store(request, monkeypatch):
+    """Put each backend in turn behind the name that the page imports."""
+    import sssn
+    from lllm_store_file import FileStore
+
+    if request.param == "file":
+        monkeypatch.setattr(sssn, "LocalStore", FileStore, raising=False)
+    if request.param == "http":
+        with served_store() as store:
+            monkeypatch.setattr(sssn, "LocalStore", lambda root: store, raising=False)
+            yield
+        return
+    yield
+
+
+@contextmanager
+def served_store():
+    """A client of a store in memory behind a real server on this machine."""
+    import uvicorn
+
+    from lllm.store import MemoryStore
+    from lllm_serve import create_store_app
+    from lllm_store_http import HTTPStore
+
+    config = uvicorn.Config(create_store_app(MemoryStore()), host="127.0.0.1", port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.005)
+    with HTTPStore(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}") as store:
+        yield store
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.mark.usefixtures("local_store")
+def test_the_processor_runs_unchanged_on_every_backend(page):
+    """The blocks of the page, word for word, on SQLite, on files and over HTTP."""
+    page.run(TACTIC, PROCESSOR)
+    store, raw = page.names["store"], page.names["raw"]
+    (analysis,) = store.query_events("analysis")
+    assert analysis.payload == {"summary": "HELLO FROM SSSN", "length": 15}
+    assert [event.id for event in store.trace("episode-1")] == [raw.id, analysis.id]
     assert store.pull_subscription(page.names["subscription"].id) == ()
     store.close()
 
