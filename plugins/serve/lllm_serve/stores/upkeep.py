@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from lllm.errors import InvalidPayloadError
 from lllm.store import CheckReport
 from lllm_serve.stores.access import StoreAccess
 from lllm_serve.stores.answers import one, plain
@@ -135,3 +136,10 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
             yield line.decode("utf-8") + "\n"
     if rest:
         yield rest.decode("utf-8")
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidPayloadError(f"The lines of an import must be UTF-8: {error.reason}.") from error

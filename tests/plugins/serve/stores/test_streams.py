@@ -163,4 +163,6 @@ def test_export_and_import_over_http(url, store, tmp_path):
         query = {"on_conflict": "skip"}
         back = client.post("/v1/import", params=query, content=(tmp_path / "back.jsonl").read_bytes())
         assert back.status_code == 200, back.text
+        broken = client.post("/v1/import", content=b"\xff\xfe\n")
+        assert (broken.status_code, broken.json()["detail"]["error"]["type"]) == (400, "InvalidPayloadError")
     assert store.get_channel("more").name == "more"
