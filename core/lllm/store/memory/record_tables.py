@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import TypeAlias
 
 from typing_extensions import override
@@ -40,8 +39,11 @@ class RecordTables(Undoable, Writer):
     ) -> list[tuple[int, str]]:
         named: Iterable[str] = self._artifacts if event_id is None else self._artifacts_of.get(event_id, ())
         found = (self._artifacts[artifact_id] for artifact_id in named)
-        rows = ((number, doc) for number, of, _, _, doc in found if number > after and channel in {None, of})
-        return list(islice(rows, limit))
+        # A deletion that was undone has put its record to the end of the dictionary.
+        rows = sorted(
+            (number, doc) for number, of, _, _, doc in found if number > after and channel in {None, of}
+        )
+        return rows[:limit]
 
     @override
     def artifact_paths(self) -> set[str]:
