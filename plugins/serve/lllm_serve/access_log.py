@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
@@ -13,12 +13,13 @@ from starlette.types import Scope
 from lllm.secrets import mask_secrets
 from lllm_serve.request_state import RequestState
 
-__all__ = ["JSONLines", "log_access", "log_failure", "logger"]
+__all__ = ["JSONLines", "access", "log_access", "log_failure", "logger"]
 
 logger = logging.getLogger("lllm.serve")
-"""Failures, with tracebacks; requests go to its child `lllm.serve.access` at INFO."""
+"""Failures, with tracebacks."""
 
 access = logging.getLogger("lllm.serve.access")
+"""One line for each request, at INFO."""
 
 
 def log_access(scope: Scope, state: RequestState) -> None:
@@ -28,8 +29,6 @@ def log_access(scope: Scope, state: RequestState) -> None:
         scope: The ASGI scope.
         state: The notes on the request; a status of 0 means that the caller left first.
     """
-    if not access.isEnabledFor(logging.INFO):
-        return
     milliseconds = round((perf_counter() - state.started) * 1000, 3)
     path, request_id = printable(mask_secrets(scope["path"])), printable(state.request_id)
     method = scope.get("method", scope["type"].upper())
@@ -105,7 +104,7 @@ class JSONLines(logging.Formatter):
             record: What was logged.
         """
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
         }

@@ -18,15 +18,16 @@ from lllm.tactic import custom_endpoints, endpoint_route_key
 from lllm_serve.auth import authenticator_of, hook_authenticator
 from lllm_serve.endpoint_route import prepare_endpoint
 from lllm_serve.failures import Refusal
-from lllm_serve.guard import Guard, GuardRules
+from lllm_serve.guard import GuardRules
 from lllm_serve.hosts import HostRule, OriginRule
 from lllm_serve.openapi import describe
 from lllm_serve.options import ServiceOptions, ServiceOptionsDict
 from lllm_serve.replies import failure_reply
 from lllm_serve.request_state import state_of
-from lllm_serve.routes import is_reserved, tactic_routes
-from lllm_serve.served import Served, serve_tactic
+from lllm_serve.routes import call_table, is_reserved, tactic_routes
+from lllm_serve.served import serve_tactic
 from lllm_serve.service import Service
+from lllm_serve.service_app import ServiceApp
 
 __all__ = ["create_service_app", "create_tactic_app"]
 
@@ -91,7 +92,8 @@ def _build(
     first = next(iter(served.values()))
     only = first if expose_single and len(served) == 1 else None
     service = Service(served, options, _rules(options))
-    app = FastAPI(
+    app = ServiceApp(
+        service.rules,
         title=title or first.name,
         description=first.info.document()["description"] if description is None else description,
         version=__version__,
@@ -99,13 +101,16 @@ def _build(
     )
     app.state.lllm_tactics = named
     app.state.lllm_service = service
-    app.router.routes[:0] = [*tactic_routes(service, only), *_endpoint_routes(service, single=only is not None)]
+    app.router.routes[:0] = [
+        *tactic_routes(service, only),
+        *_endpoint_routes(service, single=only is not None),
+    ]
     describe(app, service, only)
     app.add_exception_handler(Refusal, _refused)
-    app.add_middleware(Guard, rules=service.rules)
     cors = options.cors_arguments()
-    if cors is not None:
-        app.add_middleware(CORSMiddleware, **cors)
+    app.begin_with(
+        call_table(service, only), None if cors is None else lambda inner: CORSMiddleware(inner, **cors)
+    )
     lllm.plugins.manager().hook.lllm_serve_app(app=app)
     return app
 
@@ -117,7 +122,9 @@ def _named(tactics: Any) -> dict[str, Tactic[Any, Any]]:
     elif isinstance(tactics, (Sequence, set, frozenset)):
         pairs = [(getattr(tactic, "tactic_name", None), tactic) for tactic in tactics]
     else:
-        raise ValueError("create_service_app: tactics must be Tactic instances, in a list or a mapping.")
+        raise ValueError(  # noqa: TRY004  # the contract says ValueError
+            "create_service_app: tactics must be Tactic instances, in a list or a mapping."
+        )
     if not pairs:
         raise ValueError("create_service_app requires at least one tactic.")
     named: dict[str, Tactic[Any, Any]] = {}
@@ -156,13 +163,14 @@ def _endpoint_routes(service: Service, *, single: bool) -> list[BaseRoute]:
             key = endpoint_route_key(spec)
             if is_reserved(spec.path, single=single):
                 raise ValueError(
-                    f"Endpoint `{spec.name}` at {spec.method} {spec.path} conflicts with a reserved LLLM service route."
+                    f"Endpoint `{spec.name}` at {spec.method} {spec.path} conflicts with a reserved "
+                    "LLLM service route."
                 )
             if key in routes:
                 raise ValueError(f"Duplicate custom endpoint route: {spec.method} {spec.path}")
             endpoint = prepare_endpoint(service, served, spec, method)
             routes[key] = Route(spec.path, endpoint, methods=[spec.method], name=spec.name)
-    return sorted(routes.values(), key=lambda route: "{" in route.path)
+    return [*sorted(routes.values(), key=lambda route: "{" in route.path)]
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:

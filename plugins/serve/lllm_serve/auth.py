@@ -32,7 +32,8 @@ class BearerToken:
     """
 
     def __init__(self, token: str) -> None:
-        if not isinstance(token, str) or not token.strip() or not token.isascii() or not token.isprintable():
+        given: object = token
+        if not isinstance(given, str) or not token.strip() or not token.isascii() or not token.isprintable():
             raise ValueError("the bearer token must be non-empty printable ASCII text.")
         self._expected = token.strip().encode()
 
@@ -48,7 +49,9 @@ class BearerToken:
         """
         token = os.environ.get(name, "")
         if not token.strip():
-            raise ValueError(f"the environment variable `{name}` holds no bearer token; set it, or choose another.")
+            raise ValueError(
+                f"the environment variable `{name}` holds no bearer token; set it, or choose another."
+            )
         return cls(token)
 
     def __repr__(self) -> str:

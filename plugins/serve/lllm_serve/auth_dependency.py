@@ -28,7 +28,7 @@ def dependency_authenticator(dependency: Callable[..., Any]) -> Authenticator:
     """
     gate = FastAPI(openapi_url=None)
 
-    async def passed(request: Request, answer: Any = Depends(dependency)) -> None:
+    async def passed(request: Request, answer: Any = Depends(dependency)) -> None:  # noqa: B008  # FastAPI's way
         request.scope[_ANSWER] = answer
 
     gate.add_api_route(

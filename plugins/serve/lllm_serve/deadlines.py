@@ -21,11 +21,11 @@ def deadline_of(state: RequestState, request_timeout: float | None) -> float | N
     Raises:
         SchemaError: The header is no number.
     """
-    given = state.text(b"x-lllm-timeout-ms")
+    given = state.headers.get(b"x-lllm-timeout-ms")
     if given is None:
         return None if request_timeout is None else monotonic() + request_timeout
     try:
-        seconds = float(given) / 1000.0
+        seconds = float(given.decode("latin-1")) / 1000.0
     except ValueError:
         seconds = float("nan")
     if not isfinite(seconds):

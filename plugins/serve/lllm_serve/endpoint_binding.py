@@ -138,19 +138,27 @@ def binding_of(method: Callable[..., Any], spec: EndpointSpec, input_type: Any) 
         raise ValueError(
             f"endpoint path must only have parameters that `{spec.name}` takes; it does not take `{unknown[0]}`."
         )
-    takes_value, request, bound = False, None, []
+    takes_value, request = False, None
+    bound: list[Parameter] = []
     for name, parameter in parameters.items():
         annotation = hints.get(name, Any)
         if name == "context" or parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
             continue
         if isinstance(annotation, type) and issubclass(annotation, Request):
             request = name
-        elif not takes_value and not bound and name not in in_path and _is_value(parameter, annotation, spec, input_type):
+        elif (
+            not takes_value
+            and not bound
+            and name not in in_path
+            and _is_value(parameter, annotation, spec, input_type)
+        ):
             takes_value = True
         else:
             required = parameter.default is parameter.empty
             place = "path" if name in in_path else "query"
-            bound.append(Parameter(name, place, annotation, required, None if required else parameter.default))
+            bound.append(
+                Parameter(name, place, annotation, required, None if required else parameter.default)
+            )
     return Binding(takes_value, takes_all or "context" in parameters, request, tuple(bound), takes_all)
 
 
@@ -165,5 +173,3 @@ def _hints(method: Callable[..., Any]) -> dict[str, Any]:
         return get_type_hints(method)
     except Exception:
         return {}  # annotations are any code of the user's; what cannot be evaluated says nothing
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -57,27 +58,31 @@ class CustomEndpoint:
         else:
             exchange.parsed = ParsedBody(self._input_from(query))
             exchange.take_context(None)
-        arguments = self.binding.arguments(
-            exchange.scope.get("path_params", {}), query, lambda: Request(exchange.scope)
-        )
-        positional = ()
-        if self.binding.takes_value:
-            parsed = exchange.parsed
-            value = parsed.value if parsed.checked else self.served.tactic.validate_input(parsed.value)
-            # From here on a refused input is one that the method passed on to another tactic.
-            exchange.parsed = replace(parsed, value=value, checked=True)
-            positional = (value,)
-        if self.binding.takes_context:
-            arguments["context"] = exchange.context
+        call = self._bound(exchange, query)
         if self.spec.mode != "run":
-            return await self._stream(exchange, positional, arguments)
+            await self._stream(exchange, call)
+            return None
 
         async def perform(exchange: Exchange) -> Reply | None:
-            return await self._run(exchange, positional, arguments)
+            return await self._run(exchange, call)
 
         if self.spec.method == "GET":
             return await perform(exchange)
         return await self.service.idempotency.once(exchange, perform)
+
+    def _bound(self, exchange: Exchange, query: Mapping[str, list[str]]) -> Callable[[], Any]:
+        """Return the method with everything that this request calls it with."""
+        path = exchange.scope.get("path_params", {})
+        arguments = self.binding.arguments(path, query, lambda: Request(exchange.scope))
+        if self.binding.takes_context:
+            arguments["context"] = exchange.context
+        if not self.binding.takes_value:
+            return partial(self.method, **arguments)
+        parsed = exchange.parsed
+        value = parsed.value if parsed.checked else self.served.tactic.validate_input(parsed.value)
+        # From here on a refused input is one that the method passed on to another tactic.
+        exchange.parsed = replace(parsed, value=value, checked=True)
+        return partial(self.method, value, **arguments)
 
     def _input_from(self, query: Mapping[str, list[str]]) -> Any:
         """Return the input that a query stands for; None when it says nothing and nothing is expected."""
@@ -93,38 +98,40 @@ class CustomEndpoint:
             found[name] = values if many else values[0]
         return found if found or properties is not None else None
 
-    async def _run(self, exchange: Exchange, positional: tuple[Any, ...], arguments: dict[str, Any]) -> Reply | None:
+    async def _run(self, exchange: Exchange, call: Callable[[], Any]) -> Reply | None:
         places = await self.service.admit(self.served)
         try:
-            result = await self._call(positional, arguments)
+            result = await self._call(call)
             if isinstance(result, Response):
                 return await _passed_on(result, exchange)
             return Reply(200, (await encoded(exchange, result, bare=True),))
         finally:
             leave_all(places)
 
-    async def _call(self, positional: tuple[Any, ...], arguments: dict[str, Any]) -> Any:
+    async def _call(self, call: Callable[[], Any]) -> Any:
         if inspect.iscoroutinefunction(self.method):
-            return await self.method(*positional, **arguments)
-        result = await self.service.in_thread(self.served, lambda: self.method(*positional, **arguments))
+            return await call()
+        result = await self.service.in_thread(self.served, call)
         return await result if inspect.isawaitable(result) else result
 
-    async def _stream(self, exchange: Exchange, positional: tuple[Any, ...], arguments: dict[str, Any]) -> None:
+    async def _stream(self, exchange: Exchange, call: Callable[[], Any]) -> None:
         in_thread = inspect.isgeneratorfunction(self.method)
         places = await self.service.admit(self.served, needs_thread=in_thread)
         try:
             if in_thread:
-                items = iterate_in_thread(lambda: self.method(*positional, **arguments))
+                items = iterate_in_thread(call)
             elif inspect.isasyncgenfunction(self.method):
-                items = self.method(*positional, **arguments)
+                items = call()
             else:
-                items = items_of(await self._call(positional, arguments))
+                items = items_of(await self._call(call))
             await send_stream(exchange, items)
         finally:
             leave_all(places)
 
 
-def prepare_endpoint(service: Service, served: Served, spec: EndpointSpec, method: Callable[..., Any]) -> CustomEndpoint:
+def prepare_endpoint(
+    service: Service, served: Served, spec: EndpointSpec, method: Callable[..., Any]
+) -> CustomEndpoint:
     """Prepare a custom endpoint.
 
     Args:

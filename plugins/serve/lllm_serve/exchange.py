@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Receive, Scope, Send
 
 from lllm import CallContext, DeadlineExceeded, SchemaError
-from lllm.background import run_in_thread
 from lllm_serve.access_log import log_failure
 from lllm_serve.body import CallerGone, read_body
 from lllm_serve.deadlines import deadline_of
 from lllm_serve.failures import Failure, Refusal
 from lllm_serve.hosts import is_local
+from lllm_serve.late_watch import LATE_SECONDS
 from lllm_serve.observation import observation_of
 from lllm_serve.replies import Reply, failure_reply
 from lllm_serve.request_body import ParsedBody, claims_json, forced_form
@@ -32,9 +32,6 @@ __all__ = ["OFF_LOOP_BYTES", "Exchange"]
 
 OFF_LOOP_BYTES = 262_144
 """Bodies of this size and more are decoded and encoded in a thread, where others can be served in between."""
-
-_LATE = 0.02
-"""Seconds after which it is worth while to look whether the caller is still there."""
 
 
 class Exchange:
@@ -139,7 +136,10 @@ class Exchange:
         """Read the headers that say how the request is served, and set the timer for a first look."""
         self._cancels = self.served.cancels_for(self.state)
         self._deadline = deadline_of(self.state, self.served.request_timeout)
-        self._timer = asyncio.get_running_loop().call_later(self._first_look(), self._look)
+        if self._deadline is None:
+            self.service.watch.add(self)
+        else:
+            self._timer = asyncio.get_running_loop().call_later(self._first_look(), self.be_late)
 
     # The request
 
@@ -166,7 +166,7 @@ class Exchange:
         return body
 
     async def decode(self, body: bytes) -> None:
-        """Make the input and the context of the call of the body.
+        """Make the input and the context of the call of the body; a large one in a thread.
 
         Args:
             body: The body.
@@ -175,11 +175,11 @@ class Exchange:
             SchemaError: The body or its context is malformed.
             DeadlineExceeded: No time is left.
         """
-        is_json, forced = claims_json(self.state), forced_form(self.state)
+        read, is_json, forced = self.served.reader.read, claims_json(self.state), forced_form(self.state)
         if len(body) < OFF_LOOP_BYTES:
-            self.parsed = self.served.reader.read(body, is_json, forced)
+            self.parsed = read(body, is_json, forced)
         else:
-            self.parsed = await run_in_thread(self.served.reader.read, body, is_json, forced)
+            self.parsed = await self.service.large(read, body, is_json, forced)
         self.take_context(self.parsed.context)
 
     def take_context(self, given: Any) -> None:
@@ -278,12 +278,10 @@ class Exchange:
         return self._aborted
 
     def _first_look(self) -> float:
-        if self._deadline is None:
-            return _LATE
-        left = self._deadline - monotonic()
-        return min(_LATE, left) if left > 0 else _LATE
+        left = 0.0 if self._deadline is None else self._deadline - monotonic()
+        return min(LATE_SECONDS, left) if left > 0 else LATE_SECONDS
 
-    def _look(self) -> None:
+    def be_late(self) -> None:
         """Do what a request that takes its time needs; most are answered before this is called."""
         self._late = True
         if not self._reading:
@@ -295,7 +293,7 @@ class Exchange:
             self._abort_in(left, DeadlineExceeded("The deadline of the call has passed."))
         elif seconds is not None:
             text = f"The request body did not arrive within {seconds:g} seconds."
-            self._abort_in(seconds - _LATE, Refusal(408, "RequestTimeout", text))
+            self._abort_in(seconds - LATE_SECONDS, Refusal(408, "RequestTimeout", text))
 
     def _watch(self) -> None:
         """Wait for the caller to leave, and for the time to be up, beside the work."""
@@ -318,7 +316,11 @@ class Exchange:
         self.abort(CallerGone())
 
     def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._companion is not None:
-            self._companion.cancel()
+        self.service.watch.discard(self)
+        # Letting go of both at once frees the input and the output now, and not when the garbage is collected.
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        companion, self._companion = self._companion, None
+        if companion is not None:
+            companion.cancel()

@@ -57,7 +57,7 @@ class Refusal(HTTPException):
     def __init__(
         self,
         status: int,
-        type: str,
+        type: str,  # noqa: A002  # the name it has in bodies
         message: str,
         *,
         retry_after: float | None = None,

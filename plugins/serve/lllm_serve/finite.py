@@ -86,11 +86,13 @@ def _members(value: Any) -> Any:
 
 # Schemas of pydantic that hold no floats themselves; what they contain is looked at on its own.
 _EXACT = frozenset(
-    "model model-fields model-field dataclass dataclass-args dataclass-field typed-dict typed-dict-field str int bool "
-    "none list set frozenset tuple dict nullable union tagged-union literal enum default date datetime time "
+    "model model-fields model-field dataclass dataclass-args dataclass-field typed-dict typed-dict-field str int "
+    "bool none list set frozenset tuple dict nullable union tagged-union literal enum default date datetime time "
     "timedelta uuid url multi-host-url bytes definitions definition-ref".split()
 )
-_NOT_SCHEMAS = frozenset({"metadata", "config", "cls", "ref", "serialization", "default", "expected", "members"})
+_NOT_SCHEMAS = frozenset(
+    {"metadata", "config", "cls", "ref", "serialization", "default", "expected", "members"}
+)
 
 
 def may_hold_floats(schema: Any) -> bool:
@@ -115,5 +117,7 @@ def may_hold_floats(schema: Any) -> bool:
 
 def _keeps_extras(schema: Mapping[str, Any]) -> bool:
     config = schema.get("config")
-    extra = schema.get("extra_behavior") or (config.get("extra_fields_behavior") if isinstance(config, Mapping) else None)
+    extra = schema.get("extra_behavior") or (
+        config.get("extra_fields_behavior") if isinstance(config, Mapping) else None
+    )
     return extra == "allow" or bool(schema.get("computed_fields"))

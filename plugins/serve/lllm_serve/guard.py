@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from logging import INFO
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lllm_serve.access_log import log_access, log_failure
+from lllm_serve.access_log import access, log_access, log_failure
 from lllm_serve.auth import Authenticator, authenticate
 from lllm_serve.body import check_length, limited
 from lllm_serve.failures import Failure, Refusal
 from lllm_serve.hosts import HostRule, OriginRule
+from lllm_serve.public_info import json_form
 from lllm_serve.replies import Reply, failure_reply, header_text
 from lllm_serve.request_state import RequestState, has_state, state_of
 
@@ -63,26 +65,29 @@ class Guard:
         if scope["type"] == "lifespan" or has_state(scope):
             await self.app(scope, receive, send)
             return
-        state = state_of(scope)
+        state, rules = state_of(scope), self.rules
         if scope["type"] != "http":
             await self._websocket(scope, receive, send, state)
             return
         send = _noting(send, state)
         try:
             try:
-                await self._admit(scope, state)
-                if not check_length(state, self.rules.max_body_bytes):
-                    receive = limited(receive, self.rules.max_body_bytes)
+                self._check(scope, state)
+                if rules.authenticators and route_path(scope) not in rules.open_paths:
+                    state.principal = await self._authenticate(scope, state)
+                if not check_length(state, rules.max_body_bytes):
+                    receive = limited(receive, rules.max_body_bytes)
             except HTTPException as refusal:
                 await self._refuse(refusal, scope, state, send)
             else:
                 await self.app(scope, receive, send)
         finally:
-            log_access(scope, state)
+            if access.isEnabledFor(INFO):
+                log_access(scope, state)
 
-    async def _admit(self, scope: Scope, state: RequestState) -> None:
-        rules = self.rules
-        headers = state.headers
+    def _check(self, scope: Scope, state: RequestState) -> None:
+        """Refuse what comes under a wrong name or from a foreign page."""
+        rules, headers = self.rules, state.headers
         if not rules.hosts.allows(headers.get(b"host"), scope.get("server")):
             raise Refusal(403, "Forbidden", "This service does not answer to that Host; see `allowed_hosts`.")
         if (b"origin" in headers or b"sec-fetch-site" in headers) and not rules.origins.allows(
@@ -91,8 +96,6 @@ class Guard:
             raise Refusal(
                 403, "Forbidden", "Web pages of that origin may not call this service; see the option `cors`."
             )
-        if rules.authenticators and route_path(scope) not in rules.open_paths:
-            state.principal = await self._authenticate(scope, state)
 
     async def _authenticate(self, scope: Scope, state: RequestState) -> str:
         try:
@@ -103,15 +106,15 @@ class Guard:
             log_failure(state, error)
             raise Refusal(500, type(error).__name__, "The caller could not be authenticated.") from error
 
-    async def _refuse(
-        self, refusal: HTTPException, scope: Scope, state: RequestState, send: Send
-    ) -> None:
+    async def _refuse(self, refusal: HTTPException, scope: Scope, state: RequestState, send: Send) -> None:
         reply = self.rules.render(failure_of(refusal), state, route_path(scope))
         await reply.send(send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send, state: RequestState) -> None:
         try:
-            await self._admit(scope, state)
+            self._check(scope, state)
+            if self.rules.authenticators:
+                state.principal = await self._authenticate(scope, state)
         except HTTPException:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
@@ -127,8 +130,9 @@ def failure_of(error: HTTPException) -> Failure:
     """
     if isinstance(error, Refusal):
         return error.failure
-    text = error.detail if isinstance(error.detail, str) else type(error).__name__
-    metadata: dict[str, Any] = {} if isinstance(error.detail, str) else {"detail": error.detail}
+    detail: object = error.detail
+    text = detail if isinstance(detail, str) else type(error).__name__
+    metadata: dict[str, Any] = {} if isinstance(detail, str) else {"detail": json_form(detail)[0]}
     kind = {401: "Unauthorized", 403: "Forbidden"}.get(error.status_code, type(error).__name__)
     return Failure(error.status_code, kind, text, dict(error.headers or {}), metadata)
 

@@ -66,7 +66,11 @@ class MemoryReplies:
         self._bytes = 0
 
     def _make_room(self) -> None:
-        kept = [key for key, entry in self._entries.items() if entry.reply is not None] if self._is_full() else []
+        kept = (
+            [key for key, entry in self._entries.items() if entry.reply is not None]
+            if self._is_full()
+            else []
+        )
         for key in kept[:-1]:
             if not self._is_full():
                 return

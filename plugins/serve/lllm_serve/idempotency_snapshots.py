@@ -102,7 +102,12 @@ class SnapshotReplies:
         self._store.close()
 
     async def _claimed(self, key: str, fingerprint: str, expected: int) -> bool:
-        value = {"fingerprint": fingerprint, "owner": uuid4().hex, "until": time() + CLAIM_SECONDS, "reply": None}
+        value = {
+            "fingerprint": fingerprint,
+            "owner": uuid4().hex,
+            "until": time() + CLAIM_SECONDS,
+            "reply": None,
+        }
         try:
             revision = await self._put(key, value, expected)
         except SnapshotConflictError:

@@ -47,7 +47,11 @@ def describe(app: FastAPI, service: Service, only: Served | None) -> None:
             document = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
-            made.update(_Document(document, secured=bool(service.rules.authenticators)).with_service(app, service, only))
+            made.update(
+                _Document(document, secured=bool(service.rules.authenticators)).with_service(
+                    app, service, only
+                )
+            )
         return made
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -98,9 +102,16 @@ class _Document:
         names = {"type": "array", "items": {"type": "string"}}
         health = _object({"ok": {"const": True}, "tactics": names})
         ready = _object({"ready": {"type": "boolean"}})
-        self._add("/health", "get", "health", "Whether the process lives", {"200": json_content(health)}, open=True)
+        self._add(
+            "/health",
+            "get",
+            "health",
+            "Whether the process lives",
+            {"200": json_content(health)},
+            public=True,
+        )
         answers = {"200": json_content(ready), "503": json_content(ready, "The service is stopping.")}
-        self._add("/ready", "get", "ready", "Whether calls are taken", answers, open=True)
+        self._add("/ready", "get", "ready", "Whether calls are taken", answers, public=True)
         infos = {"type": "array", "items": _ref("TacticInfo")}
         self._add("/tactics", "get", "list_tactics", "All tactics", {"200": json_content(infos)})
 
@@ -109,12 +120,18 @@ class _Document:
         title = _UNSAFE.sub("_", served.route_name)
         body = self._request(served, title)
         output = self._component(f"{title}_output", self._output_schema(served))
-        answer = _object({"output": output, "request_id": {"type": "string"}, "tactic": {"const": served.name}})
+        answer = _object(
+            {"output": output, "request_id": {"type": "string"}, "tactic": {"const": served.name}}
+        )
         response = self._component(f"{title}_response", answer)
         info = served.info.document()
         text = info["description"]
         self._add(
-            f"{prefix}/info", "get", f"info_{key}", f"Description of {served.name}", {"200": json_content(_ref("TacticInfo"))}
+            f"{prefix}/info",
+            "get",
+            f"info_{key}",
+            f"Description of {served.name}",
+            {"200": json_content(_ref("TacticInfo"))},
         )
         calls = (("run", {"200": json_content(response)}),) + (
             (("stream", {"200": event_stream()}),) if served.streams else ()
@@ -162,10 +179,10 @@ class _Document:
         parameters: Any = (),
         body: Any = None,
         tags: list[str] | None = None,
-        open: bool = False,
+        public: bool = False,
     ) -> None:
         """Add one operation."""
-        if not open:
+        if not public:
             responses = {**responses, **error_responses("403")}
         operation: dict[str, Any] = {"summary": summary, "operationId": operation_id, "responses": responses}
         if description:
@@ -176,7 +193,7 @@ class _Document:
             operation["requestBody"] = body
         if tags:
             operation["tags"] = tags
-        if self.secured and not open:
+        if self.secured and not public:
             operation["security"] = [{"bearer": []}]
             responses.update(error_responses("401"))
         self.paths.setdefault(path, {})[method] = operation
@@ -203,7 +220,9 @@ class _Document:
         output_type = served.tactic.output_type
         if output_type is not None and output_type is not Any:
             try:
-                found: Mapping[str, Any] = public_schema(adapter_of(output_type).json_schema(mode="serialization"))
+                found: Mapping[str, Any] = public_schema(
+                    adapter_of(output_type).json_schema(mode="serialization")
+                )
             except Exception:
                 return None  # a type without a JSON schema; the service has said so when it was built
             return found

@@ -15,7 +15,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 
 
 class ServiceOptionsDict(TypedDict, total=False):
-    """The keyword arguments of `create_service_app` and `create_tactic_app` beside the title; see `ServiceOptions`."""
+    """The keyword arguments of `create_service_app` and `create_tactic_app`; see `ServiceOptions`."""
 
     auth: str | Callable[..., Any] | None
     cors: Sequence[str] | Mapping[str, Any] | None

@@ -25,7 +25,7 @@ def is_plain_model(adapter: TypeAdapter[Any]) -> bool:
     if found is None or found["type"] != "model" or found.get("root_model"):
         return False
     config = found.get("config") or {}
-    return found.get("revalidate_instances", config.get("revalidate_instances", "never")) == "never"
+    return bool(found.get("revalidate_instances", config.get("revalidate_instances", "never")) == "never")
 
 
 def _resolved(schema: Any) -> Any:
@@ -48,7 +48,9 @@ def envelope_validator(adapter: TypeAdapter[Any]) -> SchemaValidator:
     schema: Any = adapter.core_schema
     definitions = schema["definitions"] if schema["type"] == "definitions" else None
     inner = schema if definitions is None else schema["schema"]
-    context = core_schema.nullable_schema(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
+    context = core_schema.nullable_schema(
+        core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
+    )
     envelope: Any = core_schema.typed_dict_schema(
         {
             "input": core_schema.typed_dict_field(inner),

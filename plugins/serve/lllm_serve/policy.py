@@ -8,7 +8,14 @@ from typing import Any
 
 from lllm import Tactic
 
-__all__ = ["ON_DISCONNECT", "TacticPolicy", "check_count", "check_on_disconnect", "check_seconds", "policy_of"]
+__all__ = [
+    "ON_DISCONNECT",
+    "TacticPolicy",
+    "check_count",
+    "check_on_disconnect",
+    "check_seconds",
+    "policy_of",
+]
 
 ON_DISCONNECT = ("cancel", "continue")
 

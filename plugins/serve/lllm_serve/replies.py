@@ -14,7 +14,15 @@ from lllm.names import check_token
 from lllm_serve.failures import Failure
 from lllm_serve.request_state import RequestState
 
-__all__ = ["JSON", "Reply", "error_envelope", "failure_reply", "header_text", "json_reply", "problem_document"]
+__all__ = [
+    "JSON",
+    "Reply",
+    "error_envelope",
+    "failure_reply",
+    "header_text",
+    "json_reply",
+    "problem_document",
+]
 
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
@@ -49,17 +57,15 @@ class Reply:
         Args:
             send: The ASGI function of the request.
         """
-        parts = self.parts if len(self.parts) == 1 or sum(map(len, self.parts)) > _JOINED else (self.body,)
-        length = sum(map(len, parts))
-        headers = [
-            (b"content-type", self.media_type),
-            (b"content-length", b"%d" % length),
-            *self.headers,
-        ]
+        parts = self.parts
+        length = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+        if len(parts) > 1 and length <= _JOINED:
+            parts = (self.body,)
+        headers = [(b"content-type", self.media_type), (b"content-length", b"%d" % length), *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        last = len(parts) - 1
-        for index, part in enumerate(parts):
-            await send({"type": "http.response.body", "body": part, "more_body": index < last})
+        for part in parts[:-1]:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": parts[-1]})
 
 
 _JOINED = 65_536
@@ -80,7 +86,9 @@ def encoded_headers(headers: Mapping[str, str]) -> list[Header]:
     Args:
         headers: Names to values.
     """
-    pairs = ((name.lower().encode("latin-1", "replace"), header_text(value)) for name, value in headers.items())
+    pairs = (
+        (name.lower().encode("latin-1", "replace"), header_text(value)) for name, value in headers.items()
+    )
     return [(name, value) for name, value in pairs if value is not None]
 
 

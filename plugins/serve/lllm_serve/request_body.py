@@ -82,7 +82,9 @@ class BodyReader:
         allow_nan: Let NaN and infinities in.
     """
 
-    def __init__(self, tactic: Tactic[Any, Any], input_schema: Mapping[str, Any] | None, allow_nan: bool) -> None:
+    def __init__(
+        self, tactic: Tactic[Any, Any], input_schema: Mapping[str, Any] | None, allow_nan: bool
+    ) -> None:
         self._tactic = tactic
         self._allow_nan = allow_nan
         self._declared = declared_fields(input_schema)
@@ -263,4 +265,4 @@ def _unknown_keys(keys: set[str]) -> SchemaError:
 def _kind_of(value: Any) -> str:
     if value is None:
         return "empty"
-    return {list: "an array", str: "text", bytes: "bytes"}.get(type(value), f"a {type(value).__name__}")
+    return f"of type {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""The built-in routes of a tactic service; plain Starlette routes, so that a request costs no dependency resolution."""
+"""The built-in routes of a service; plain Starlette routes, so that a request costs no dependency resolution."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lllm_serve.exchange import Exchange
 from lllm_serve.failures import Failure
@@ -17,7 +17,7 @@ from lllm_serve.served import Served
 from lllm_serve.service import Service
 from lllm_serve.stream_route import answer_stream
 
-__all__ = ["RESERVED", "is_reserved", "tactic_routes"]
+__all__ = ["RESERVED", "call_table", "is_reserved", "tactic_routes"]
 
 RESERVED = frozenset(
     {"/health", "/ready", "/tactics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
@@ -48,7 +48,11 @@ def tactic_routes(service: Service, only: Served | None) -> list[BaseRoute]:
         service: The service.
         only: The tactic that has the short paths, or None.
     """
-    run, stream, info = _Calls(service, "run", answer_run), _Calls(service, "stream", answer_stream), _Info(service)
+    run, stream, info = (
+        _Calls(service, "run", answer_run),
+        _Calls(service, "stream", answer_stream),
+        _Info(service),
+    )
     routes: list[BaseRoute] = []
     if only is not None:
         routes += [
@@ -65,6 +69,21 @@ def tactic_routes(service: Service, only: Served | None) -> list[BaseRoute]:
         Route("/health", _Replies(lambda: _health(service)), methods=["GET"], name="health"),
         Route("/ready", _Replies(lambda: _ready(service)), methods=["GET"], name="ready"),
     ]
+
+
+def call_table(service: Service, only: Served | None) -> dict[str, ASGIApp]:
+    """Return the applications that serve calls, by path.
+
+    Args:
+        service: The service.
+        only: The tactic that has the short paths, or None.
+    """
+    table: dict[str, ASGIApp] = {}
+    prefixes = [(f"/tactics/{name}", served) for name, served in service.served.items()]
+    for prefix, served in [*prefixes, *([("", only)] if only is not None else [])]:
+        table[f"{prefix}/run"] = _Calls(service, "run", answer_run, served)
+        table[f"{prefix}/stream"] = _Calls(service, "stream", answer_stream, served)
+    return table
 
 
 class _Replies:

@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from lllm.background import run_in_thread
 from lllm_serve.exchange import OFF_LOOP_BYTES, Exchange
 from lllm_serve.replies import Reply
 from lllm_serve.service import leave_all
@@ -21,6 +20,8 @@ async def answer_run(exchange: Exchange) -> Reply | None:
         exchange: The request.
     """
     await exchange.read()
+    if b"idempotency-key" not in exchange.state.headers:
+        return await _run(exchange)
     return await exchange.service.idempotency.once(exchange, _run)
 
 
@@ -59,6 +60,6 @@ async def encoded(exchange: Exchange, output: Any, *, bare: bool = False) -> byt
     if served.output_bytes < OFF_LOOP_BYTES:
         data = encoder(output)
     else:
-        data = await run_in_thread(encoder, output)
+        data = await exchange.service.large(encoder, output)
     served.output_bytes = len(data)
     return data

@@ -71,9 +71,10 @@ class Served:
         Raises:
             SchemaError: The header says something else.
         """
-        wanted = state.text(b"x-lllm-on-disconnect")
-        if wanted is None:
+        given = state.headers.get(b"x-lllm-on-disconnect")
+        if given is None:
             return self.cancels
+        wanted = given.decode("latin-1").strip()
         if wanted not in ON_DISCONNECT:
             raise SchemaError("The header X-LLLM-On-Disconnect must be `cancel` or `continue`.")
         return wanted == "cancel"
@@ -108,7 +109,8 @@ def serve_tactic(route_name: str, tactic: Tactic[Any, Any], options: ServiceOpti
         cancels=on_disconnect == "cancel",
         request_timeout=min(timeouts, default=None),
         blocking=tactic.blocking,
-        streams_in_thread=not own_streams and not any(hasattr(tactic, name) for name in ("_astream", "_aevents")),
+        streams_in_thread=not own_streams
+        and not any(hasattr(tactic, name) for name in ("_astream", "_aevents")),
         # What a class overrides of the public methods is used as it is: the core validates nothing for it.
         checks_streams=own_streams,
         tail=b',"tactic":' + to_json(tactic.tactic_name) + b"}",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from lllm.background import run_in_thread
 from lllm_serve.failures import Refusal
 from lllm_serve.idempotency import Idempotency
+from lllm_serve.late_watch import LateWatch
 from lllm_serve.limiter import Full, Limiter
 from lllm_serve.options import ServiceOptions
 from lllm_serve.served import Served
@@ -42,6 +45,7 @@ class Service:
 
     Attributes:
         draining: Whether the service takes no new calls.
+        watch: Finds the requests that take their time.
     """
 
     def __init__(self, served: Mapping[str, Served], options: ServiceOptions, rules: GuardRules) -> None:
@@ -51,7 +55,9 @@ class Service:
         self.limiter = Limiter(options.max_concurrency, options.max_queue)
         self.threads = Threads(options.threads, options.max_queue)
         self.idempotency = Idempotency(options.idempotency)
+        self.watch = LateWatch()
         self.draining = False
+        self._large: ThreadPoolExecutor | None = None
         self._active: set[Exchange] = set()
         self._lifespans: list[Callable[[], AbstractAsyncContextManager[Any]]] = []
         _services.add(self)
@@ -123,6 +129,20 @@ class Service:
         except Full as error:
             raise _busy(served, per_tactic=False) from error
 
+    async def large(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Decode or encode something large away from the event loop.
+
+        There is one thread for that: the work holds the interpreter's lock anyway, and what one thread has freed it
+        can use again, while many would each keep memory of their own.
+
+        Args:
+            function: Decodes or encodes.
+            *args: Its arguments.
+        """
+        if self._large is None:
+            self._large = ThreadPoolExecutor(1, thread_name_prefix="lllm-serve-large")
+        return await run_in_thread(function, *args, executor=self._large)
+
     # Start and stop
 
     def add_lifespan(self, make: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
@@ -139,7 +159,7 @@ class Service:
         self.draining = False
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.idempotency.close)
-            stack.callback(self.threads.close)
+            stack.callback(self._close_threads)
             for served in _each_once(self.served.values()):
                 await _enter(stack, served)
             for make in self._lifespans:
@@ -148,6 +168,12 @@ class Service:
                 yield
             finally:
                 await self.drain()
+
+    def _close_threads(self) -> None:
+        self.threads.close()
+        large, self._large = self._large, None
+        if large is not None:
+            large.shutdown(wait=False)
 
     async def drain(self, seconds: float | None = None) -> None:
         """Take no new calls and wait for those under way; what is not done in time is ended.
@@ -162,7 +188,9 @@ class Service:
         while self._active and monotonic() < until:
             await asyncio.sleep(0.02)
         for exchange in tuple(self._active):
-            exchange.abort(Refusal(503, "ServiceUnavailable", "The service is stopping.", retry_after=RETRY_SECONDS))
+            exchange.abort(
+                Refusal(503, "ServiceUnavailable", "The service is stopping.", retry_after=RETRY_SECONDS)
+            )
         until = monotonic() + _LAST_WORDS
         while self._active and monotonic() < until:
             await asyncio.sleep(0.02)

@@ -55,7 +55,9 @@ def _status_of(error: BaseException, from_input: bool) -> int:
         return 504
     if isinstance(error, TacticServiceError):
         return 502
-    if isinstance(error, TacticError) and "SandboxLimitError" in {cls.__name__ for cls in type(error).__mro__}:
+    if isinstance(error, TacticError) and "SandboxLimitError" in {
+        cls.__name__ for cls in type(error).__mro__
+    }:
         return {"input": 413, "metadata": 403}.get(getattr(error, "kind", ""), 500)
     return 500
 
@@ -98,7 +100,9 @@ def input_errors(error: BaseException, place: str) -> Sequence[dict[str, Any]]:
         place: JSON pointer of the input inside the body.
     """
     cause = error.__cause__
-    if not (isinstance(error, SchemaError) and error.direction == "input" and isinstance(cause, ValidationError)):
+    if not (
+        isinstance(error, SchemaError) and error.direction == "input" and isinstance(cause, ValidationError)
+    ):
         return ()
     found = cause.errors(include_url=False, include_context=False, include_input=False)
     return [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lllm.propagation import TRACE_HEADERS
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SPANS", "Spans", "trace_headers", "trace_id_of"]
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
 
 
 def trace_id_of(state: RequestState) -> str | None:
@@ -53,6 +56,8 @@ class Spans:
     def __init__(self) -> None:
         self._trace: Any = None
         self._propagate: Any = None
+        self._recorded = False
+        self._look_again = 0.0
         if find_spec("opentelemetry") is not None:
             from opentelemetry import propagate, trace
 
@@ -61,9 +66,16 @@ class Spans:
     @property
     def recorded(self) -> bool:
         """Whether somebody records spans."""
-        if self._trace is None:
-            return False
-        return not isinstance(self._trace.get_tracer_provider(), self._trace.ProxyTracerProvider)
+        if self._trace is None or self._recorded:
+            return self._recorded
+        now = monotonic()
+        if now >= self._look_again:
+            # Asking reads the environment each time, which costs more than everything else about a request.
+            self._look_again = now + 1.0
+            self._recorded = not isinstance(
+                self._trace.get_tracer_provider(), self._trace.ProxyTracerProvider
+            )
+        return self._recorded
 
     def span(
         self, name: str, headers: Mapping[str, str], attributes: Mapping[str, str]
