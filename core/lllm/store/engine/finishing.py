@@ -128,8 +128,8 @@ def _finish(tx: Writer, held: Sequence[Held], now: float) -> None:
         if later:
             tx.put_outcomes(row.number, later)
             tx.forget_outcomes(now - _OUTCOME_MEMORY)
-        row = row._replace(waiting=row.waiting - len(group.current))
-        tx.save_subscription(row._replace(cursor=raised_floor(tx, row)))
+        left = row.waiting - len(group.current)
+        tx.save_subscription(row._replace(waiting=left, cursor=raised_floor(tx, row, left)))
 
 
 def _give_up(
@@ -144,5 +144,11 @@ def _give_up(
     give_up(tx, row, settings_of(row.doc), letters)
     tx.drop_waiting(row.number, cursors)
     tx.put_outcomes(row.number, [(cursor, 0, now) for cursor in cursors])
-    row = row._replace(waiting=row.waiting - len(cursors), dead_lettered=row.dead_lettered + len(cursors))
-    tx.save_subscription(row._replace(cursor=raised_floor(tx, row)))
+    left = row.waiting - len(cursors)
+    tx.save_subscription(
+        row._replace(
+            waiting=left,
+            dead_lettered=row.dead_lettered + len(cursors),
+            cursor=raised_floor(tx, row, left),
+        )
+    )

@@ -61,8 +61,10 @@ def lease(
         waiting = [(event.cursor or 0, attempt, deadline, 1, None) for event, attempt in handed_out]
         tx.put_waiting(row.number, waiting)
     if taken.handed != row.handed:
-        row = row._replace(handed=taken.handed, waiting=row.waiting + len(taken.new))
-        _save(tx, row)
+        # Nothing was finished, so the floor is where it was, or at the end of what was handed out before.
+        floor = row.cursor if row.waiting else max(row.cursor, row.handed)
+        row = row._replace(handed=taken.handed, waiting=row.waiting + len(taken.new), cursor=floor)
+        tx.save_subscription(row)
     return [_delivery(row, event, attempt, deadline) for event, attempt in handed_out]
 
 
@@ -234,7 +236,7 @@ def _drop_over(
 
 
 def _save(tx: Writer, row: SubscriptionRow) -> None:
-    tx.save_subscription(row._replace(cursor=raised_floor(tx, row)))
+    tx.save_subscription(row._replace(cursor=raised_floor(tx, row, row.waiting)))
 
 
 def _delivery(row: SubscriptionRow, event: Event, attempt: int, deadline: float) -> Delivery:

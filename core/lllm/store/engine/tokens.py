@@ -106,8 +106,9 @@ def resolve(tx: Reader, tokens: Sequence[str]) -> tuple[list[Held], list[str]]:
         found, missing = _sort(tx, row, group)
         held.append(found)
         lost.extend(missing)
-    order = {token: place for place, token in enumerate(tokens)}
-    return held, sorted(lost, key=order.__getitem__)
+    if len(lost) > 1:
+        lost.sort(key={token: place for place, token in enumerate(tokens)}.__getitem__)
+    return held, lost
 
 
 def held_leases(tx: Reader, tokens: Sequence[str]) -> list[Held]:
@@ -152,8 +153,8 @@ def _sort(tx: Reader, row: SubscriptionRow, leases: Sequence[Lease]) -> tuple[He
     held = Held(row)
     genuine = [lease for lease in leases if _genuine(row, lease)]
     waiting = tx.waiting(row.number, [lease.cursor for lease in genuine])
-    over = [lease for lease in genuine if lease.cursor not in waiting]
-    winners = tx.outcomes(row.number, [lease.cursor for lease in over]) if over else {}
+    over = [lease.cursor for lease in genuine if lease.cursor not in waiting]
+    winners = tx.outcomes(row.number, over) if over else {}
     for lease in genuine:
         wait = waiting.get(lease.cursor)
         if wait is not None:
@@ -162,6 +163,8 @@ def _sort(tx: Reader, row: SubscriptionRow, leases: Sequence[Lease]) -> tuple[He
         elif lease.cursor <= row.handed and winners.get(lease.cursor, 1) == lease.attempt:
             # Only outcomes other than "finished by its first delivery" are recorded.
             held.done.append(lease)
+    if len(held.current) + len(held.done) == len(leases):
+        return held, []
     worth = {lease.token for lease, _ in held.current} | {lease.token for lease in held.done}
     return held, [lease.token for lease in leases if lease.token not in worth]
 
