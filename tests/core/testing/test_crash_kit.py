@@ -19,12 +19,10 @@ needs_strace = pytest.mark.skipif(not can_trace(), reason="needs strace")
 
 
 @pytest.fixture
-def toy(monkeypatch):
+def toy():
     """Return what makes the target of a toy store, which workers can import too."""
     folder = str(Path(__file__).parent)
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", folder)
-    return lambda name: Target("{directory}", opener=f"toy_stores:{name}")
+    return lambda name: Target("{directory}", opener=f"toy_stores:{name}", path=folder)
 
 
 def test_a_careful_store_survives_kills(toy, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lllm.import_strings import parse_import_string
 from lllm.store import Store
 
 __all__ = ["OPENER", "Target", "end", "start"]
@@ -24,10 +26,12 @@ class Target:
     Args:
         url: What the opener is given; `{directory}` in it becomes the directory of the store.
         opener: Import string of a callable that opens a store, in this process and in workers.
+        path: A folder to import the opener from, when it is not installed.
     """
 
     url: str
     opener: str = OPENER
+    path: str | None = None
 
     def open(self, directory: Path) -> Store:
         """Open the store of a directory in this process.
@@ -35,10 +39,15 @@ class Target:
         Args:
             directory: The directory.
         """
-        from lllm.import_strings import parse_import_string
-
         module, attribute = parse_import_string(self.opener, "opener")
-        store: Store = getattr(__import__(module, fromlist=[attribute]), attribute)(self.located(directory))
+        former = list(sys.path)
+        if self.path is not None:
+            sys.path.insert(0, self.path)
+        try:
+            opener = getattr(importlib.import_module(module), attribute)
+        finally:
+            sys.path[:] = former
+        store: Store = opener(self.located(directory))
         return store
 
     def located(self, directory: Path) -> str:
@@ -73,8 +82,14 @@ def start(
         prefix: A command to run it under.
         **options: `job`, `seed`, `steps` and what the job needs.
     """
-    order = {"steps": None, **options, "url": target.located(directory), "opener": target.opener}
-    order["journal"] = str(journal)
+    order = {
+        "steps": None,
+        **options,
+        "url": target.located(directory),
+        "opener": target.opener,
+        "path": target.path,
+        "journal": str(journal),
+    }
     program = Path(__file__).with_name("worker.py")
     command = [*prefix, sys.executable, "-P", str(program), json.dumps(order)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -35,9 +35,12 @@ def main(arguments: list[str]) -> None:
     """Do one job.
 
     Args:
-        arguments: One JSON object: `job`, `url`, `opener`, `journal`, `seed`, `steps` and what the job needs.
+        arguments: One JSON object: `job`, `url`, `opener`, `path`, `journal`, `seed`, `steps` and what the
+            job needs.
     """
     options = json.loads(arguments[0])
+    if options["path"] is not None:
+        sys.path.insert(0, options["path"])
     module, _, name = options["opener"].partition(":")
     store: Store = getattr(importlib.import_module(module), name)(options["url"])
     journal = _Journal(options["journal"])
