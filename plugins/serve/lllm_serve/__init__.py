@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lllm_serve.app import create_service_app, create_tactic_app
     from lllm_serve.auth import BearerToken
+    from lllm_serve.draining import drain_on_signals
     from lllm_serve.encoding import OutputEncodingError
     from lllm_serve.failures import Failure, Refusal
     from lllm_serve.idempotency import IdempotencyConflict, IdempotencyStore, StoredReply
     from lllm_serve.models import ErrorDetail, ErrorResponse, RunRequest, RunResponse
     from lllm_serve.policy import TacticPolicy
-    from lllm_serve.server import DrainingServer
     from lllm_serve.service import Service
     from lllm_serve.stores import create_store_app, mount_store
 
 __all__ = [
     "BearerToken",
-    "DrainingServer",
     "ErrorDetail",
     "ErrorResponse",
     "Failure",
@@ -38,12 +37,12 @@ __all__ = [
     "create_service_app",
     "create_store_app",
     "create_tactic_app",
+    "drain_on_signals",
     "mount_store",
 ]
 
 _MODULES = {
     "BearerToken": "auth",
-    "DrainingServer": "server",
     "ErrorDetail": "models",
     "ErrorResponse": "models",
     "Failure": "failures",
@@ -59,6 +58,7 @@ _MODULES = {
     "create_service_app": "app",
     "create_store_app": "stores",
     "create_tactic_app": "app",
+    "drain_on_signals": "draining",
     "mount_store": "stores",
 }
 

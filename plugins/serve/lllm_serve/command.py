@@ -41,7 +41,7 @@ def serve(
     allowed_hosts: tuple[str, ...],
     cors: tuple[str, ...],
 ) -> None:
-    """Serve tactics over HTTP.
+    """Serve tactics, and a store, over HTTP.
 
     ENTRY is module:attribute, a psi:// ref or the URL of another service. One ENTRY is served at /run, /stream and
     /info as well as below /tactics; several only below /tactics.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -23,16 +22,9 @@ if TYPE_CHECKING:
     from lllm_serve.exchange import Exchange
     from lllm_serve.guard import GuardRules
 
-__all__ = ["Service", "leave_all", "running_services"]
+__all__ = ["Service", "leave_all"]
 
 RETRY_SECONDS = 1.0
-
-_services: weakref.WeakSet[Service] = weakref.WeakSet()
-
-
-def running_services() -> tuple[Service, ...]:
-    """Return every service of this process, for a server that is about to stop."""
-    return tuple(_services)
 
 
 class Service:
@@ -60,7 +52,6 @@ class Service:
         self._large: ThreadPoolExecutor | None = None
         self._active: set[Exchange] = set()
         self._lifespans: list[Callable[[], AbstractAsyncContextManager[Any]]] = []
-        _services.add(self)
 
     # Calls
 
