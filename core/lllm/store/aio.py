@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import os
 from asyncio import CancelledError, wrap_future
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -57,7 +58,8 @@ class AsyncStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lllm-store")
+        self._process = 0
+        self._threads: ThreadPoolExecutor | None = None
 
     create_channel = _threaded(Store.create_channel)
     ensure_channel = _threaded(Store.ensure_channel)
@@ -291,8 +293,14 @@ class AsyncStore:
 
     async def close(self) -> None:
         """Close the store; every later call but this one raises StoreClosedError."""
-        self.store.close()
-        self._threads.shutdown(wait=False)
+        await wrap_future(self._submit(self.store.close))
+        self.end_threads()
+
+    def end_threads(self) -> None:
+        """Let the worker threads go once they are idle; the next call starts new ones."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+            self._threads = None
 
     aclose = close
 
@@ -308,17 +316,12 @@ class AsyncStore:
         await self.close()
 
     def _submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        if self._threads is None or self._process != os.getpid():
+            # The threads of a parent process do not exist in its forked child.
+            self._process = os.getpid()
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lllm-store")
         context = contextvars.copy_context()
-        try:
-            return self._threads.submit(lambda: context.run(call, *args, **kwargs))
-        except RuntimeError:
-            # The threads are gone: the store is closed, and says so itself.
-            done: Future[T] = Future()
-            try:
-                done.set_result(call(*args, **kwargs))
-            except Exception as error:
-                done.set_exception(error)
-            return done
+        return self._threads.submit(lambda: context.run(call, *args, **kwargs))
 
     async def _iterated(self, items: Iterator[T], size: int) -> AsyncIterator[T]:
         try:

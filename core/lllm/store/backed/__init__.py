@@ -38,6 +38,12 @@ class BackendStore(
         backend: Where rows, documents and bytes are kept; the store closes it.
     """
 
+    def close(self) -> None:
+        """Release every resource; every later call but this one raises StoreClosedError."""
+        super().close()
+        if "aio" in vars(self):
+            self.aio.end_threads()
+
     @cached_property
     def aio(self) -> AsyncStore:
         """The same store with coroutines."""
