@@ -10,6 +10,7 @@ import uvicorn
 
 from lllm.store import AsyncStore, open_store
 from lllm.testing import StoreConformance
+from lllm.testing.store_machine import store_machine
 from lllm_serve.stores import create_store_app
 from lllm_store_http import HTTPStore
 
@@ -73,3 +74,29 @@ class TestServedSQLite(StoreConformance):
         self.opened.append(store)
         self.applications.stores[number].store = store
         return HTTPStore(f"{self.applications.address}/{number}")
+
+
+def served_machine():
+    """The stateful comparison with the plain model, with a connection between the two."""
+    opened = {}
+    place = {}
+
+    def make(directory):
+        if directory not in opened:
+            opened[directory] = open_store(directory, durability="memory")
+        place["applications"].stores[0].store = opened[directory]
+        return HTTPStore(f"{place['applications'].address}/0")
+
+    return place, opened, store_machine(make, reopen=make, examples=10).TestCase
+
+
+PLACE, OPENED, TestServedMachine = served_machine()
+
+
+@pytest.fixture(autouse=True)
+def _placed(applications):
+    """Tell the machine, which takes no fixtures, where the server is."""
+    PLACE["applications"] = applications
+    yield
+    while OPENED:
+        OPENED.popitem()[1].close()
