@@ -14,6 +14,7 @@ from lllm.store.process_lock import ProcessLock
 from lllm_store_sqlite.checkpoints import Checkpoints
 from lllm_store_sqlite.connections import Database
 from lllm_store_sqlite.faults import failed_flush, store_error, store_error_of_system
+from lllm_store_sqlite.log_space import LogSpace
 from lllm_store_sqlite.opening import make_directory, open_writer
 from lllm_store_sqlite.transaction import SQLiteWriter
 
@@ -38,6 +39,7 @@ class Committer:
         self._lock = lock
         self._writer: SQLiteWriter | None = None
         self._checkpoints: Checkpoints | None = None
+        self._space: LogSpace | None = None
         self._level: int | None = None
         self.refusal: str | None = None
         self.ahead = True
@@ -61,6 +63,7 @@ class Committer:
         except OSError as error:
             raise store_error_of_system(error, path) from error
         self._level = None
+        self._space = LogSpace(path) if self.ahead and self._database.durability == "disk" else None
         self._checkpoints = Checkpoints(connection, path, self._database.timeout)
         self._writer = SQLiteWriter(connection)
         return self._writer
@@ -173,6 +176,8 @@ class Committer:
             writer.execute(f"PRAGMA synchronous = {level}")
             self._level = level
         writer.begin()
+        if durable and self._space is not None:
+            self._space.keep_ahead()
 
     def _roll_back(self, writer: SQLiteWriter) -> None:
         writer.forget()

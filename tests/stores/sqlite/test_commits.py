@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
@@ -129,6 +130,31 @@ def test_a_failure_in_a_shared_commit_is_its_callers_alone(store: SQLiteStore) -
     assert [event.cursor for event in store.query_events("raw", limit=1000)] == list(range(1, 122))
 
 
+def test_the_log_has_space_ahead(store: SQLiteStore) -> None:
+    """A few commits on, the log is longer than what was written, and the rest of it counts as empty."""
+    for _ in range(50):
+        store.append_event({"channel": "raw"})
+    log = store.db_path.with_name("sssn.sqlite-wal")
+    assert log.stat().st_size > 1_000_000
+    assert log.read_bytes().endswith(bytes(500_000))
+    stranger = sqlite3.connect(store.db_path)
+    assert stranger.execute("SELECT count(*) FROM recent").fetchone() == (50,)
+    stranger.execute("INSERT INTO meta VALUES ('stranger', 1)")
+    stranger.commit()
+    stranger.close()
+    assert store.append_event({"channel": "raw"}).cursor == 51
+    assert store.check(deep=True).ok
+
+
+def test_a_log_without_durability_grows_as_it_must(directory: Path) -> None:
+    """Space ahead only helps those who flush."""
+    with SQLiteStore(directory, durability="os") as store:
+        store.create_channel({"name": "raw"})
+        for _ in range(50):
+            store.append_event({"channel": "raw"})
+        assert directory.joinpath("sssn.sqlite-wal").stat().st_size < 1_000_000
+
+
 def test_the_log_stays_small(store: SQLiteStore) -> None:
     """Thousands of commits are folded into the database on the way."""
     for _ in range(60):
@@ -141,8 +167,6 @@ def test_the_log_stays_small(store: SQLiteStore) -> None:
 
 def test_a_reader_that_stays_bounds_the_log_once_it_leaves(store: SQLiteStore) -> None:
     """A log that had to grow is cut when it begins anew."""
-    import sqlite3
-
     stranger = sqlite3.connect(store.db_path, isolation_level=None)
     stranger.execute("BEGIN")
     stranger.execute("SELECT count(*) FROM events").fetchone()
