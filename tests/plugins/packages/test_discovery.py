@@ -304,14 +304,15 @@ def test_two_files_with_one_tactic_name(project, tactic_source):
     """The first file, in sorted order, is used; the warning names both."""
     project(
         {
-            "tactics/a.py": tactic_source("twice", answer="a"),
-            "tactics/b.py": tactic_source("twice", answer="b"),
+            "tactics/a.py": tactic_source("defined_in_two_files", answer="a"),
+            "tactics/b.py": tactic_source("defined_in_two_files", answer="b"),
         }
     )
     with pytest.warns(
-        RuntimeWarning, match=r"'twice' of package `my_project` is defined in .*a\.py and in .*b\.py"
+        RuntimeWarning,
+        match=r"'defined_in_two_files' of package `my_project` is defined in .*a\.py and in .*b\.py",
     ):
-        assert load_tactic("twice")().run(None) == "a"
+        assert load_tactic("defined_in_two_files")().run(None) == "a"
 
 
 def test_private_files_are_skipped(project, prompt_source):
