@@ -94,7 +94,10 @@ class BodyReader:
         self._floats = True
         input_type = tactic.input_type
         if input_type is not None and input_type is not Any:
-            adapter = adapter_of(input_type)
+            try:
+                adapter = adapter_of(input_type)
+            except SchemaError:
+                return  # nothing can be checked against such a type; each call says so
             self._floats = may_hold_floats(adapter.core_schema)
             if is_plain_model(adapter) and type(tactic).validate_input is Tactic.validate_input:
                 self._adapter = adapter

@@ -50,9 +50,12 @@ class PerLoopTransport:
         """
         loop = asyncio.get_running_loop()
         known = self._transports.get(loop)
-        if known is None:
+        if known is None or known[1] is None:
             with _changing:
-                transport, self._unused = self._unused or self._make(), None
+                if known is None:
+                    transport, self._unused = self._unused or self._make(), None
+                else:
+                    transport = known[0]
                 ending = _closing(transport)
                 known = self._transports[loop] = (transport, ending)
             await anext(ending)

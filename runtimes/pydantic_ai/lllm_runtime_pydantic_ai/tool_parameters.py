@@ -32,7 +32,7 @@ def input_annotation(schema: Any, exported: dict[str, Any] | None) -> Any:
         schema: The tactic's input type, or None.
         exported: JSON schema of the input, which a tactic behind a service has without having a type.
     """
-    if schema is not None or not _is_flat(exported):
+    if _is_typed(schema) or not _is_flat(exported):
         return usable_annotation(schema)
     return Annotated[Any, WithJsonSchema(exported)]
 
@@ -62,7 +62,7 @@ def field_parameters(schema: Any, exported: dict[str, Any] | None) -> list[Param
     if _is_model(schema):
         fields = schema.model_fields.items()
         return [_field_parameter(name, field) for name, field in fields if _is_name(name)]
-    if schema is None and _is_flat(exported) and exported is not None and _has_names(exported):
+    if not _is_typed(schema) and exported is not None and _is_flat(exported) and _has_names(exported):
         required = exported.get("required", ())
         return [
             _property_parameter(name, part, name in required) for name, part in exported["properties"].items()
@@ -102,6 +102,10 @@ def _property_parameter(name: str, part: dict[str, Any], required: bool) -> Para
     default = Parameter.empty if required else part.get("default", Field(default_factory=lambda: UNSET))
     annotation = Annotated[Any, WithJsonSchema(part)]
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _is_typed(schema: Any) -> bool:
+    return schema is not None and schema is not Any
 
 
 def _is_flat(exported: dict[str, Any] | None) -> bool:

@@ -7,8 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 from pydantic_ai import Agent, BinaryContent
-from pydantic_ai.messages import ModelMessage, PartDeltaEvent, PartStartEvent, TextPart, ThinkingPart
-from pydantic_ai.messages import ThinkingPartDelta, ToolCallPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPart,
+)
 from pydantic_ai.models.function import DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.models.test import TestModel as ScriptedModel
 
