@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import threading
+from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from lllm.errors import ChannelNotFoundError, EventConflictError
 from lllm.store import BackendStore
-from lllm_store_sqlite import SQLiteStore
+from lllm_store_sqlite import SQLiteStore, checkpoints
 from lllm_store_sqlite.backend import SQLiteBackend
 from lllm_store_sqlite.connections import Database
 
@@ -23,7 +24,7 @@ Child = Callable[..., "subprocess.Popen[str]"]
 
 COUNTED = """
 import sys
-from lllm_store_sqlite import SQLiteStore
+from lllm_store_sqlite import SQLiteStore, checkpoints
 store = SQLiteStore(sys.argv[1])
 store.append_event({"channel": "raw"})
 subscription = store.create_subscription("raw").id
@@ -165,8 +166,11 @@ def test_the_log_stays_small(store: SQLiteStore) -> None:
     assert store.stats()["log_bytes"] == log.stat().st_size
 
 
-def test_a_reader_that_stays_bounds_the_log_once_it_leaves(store: SQLiteStore) -> None:
-    """A log that had to grow is cut when it begins anew."""
+def test_a_reader_that_stays_bounds_the_log_once_it_leaves(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that had to grow is cut when it begins anew, for which readers are waited for."""
+    monkeypatch.setattr(checkpoints, "_MOST_PAGES", 5000)
     stranger = sqlite3.connect(store.db_path, isolation_level=None)
     stranger.execute("BEGIN")
     stranger.execute("SELECT count(*) FROM events").fetchone()
@@ -222,6 +226,19 @@ def test_a_store_that_is_dropped_is_closed(directory: Path) -> None:
         assert len(os.listdir("/proc/self/fd")) == before
     finally:
         gc.enable()
+
+
+def test_low_disk_is_reported_before_it_is_full(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says once how little is left, and again after there was more."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 10**7, 10**7))
+    for _ in range(20):
+        store.append_events({"channel": "raw", "payload": "x" * 1000} for _ in range(1000))
+    warnings = [record.getMessage() for record in caplog.records if "MiB are free" in record.getMessage()]
+    assert warnings == [f"only 9 MiB are free for the store at {store.root}"]
+    assert store.stats()["free_bytes"] == 10**7
 
 
 @pytest.fixture
