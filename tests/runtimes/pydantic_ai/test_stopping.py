@@ -1,0 +1,225 @@
+"""Deadlines and cancellation: the run ends when its caller no longer waits."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from pydantic_ai import Agent, CancellationToken, RunContext
+from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models.test import TestModel as ScriptedModel
+
+from lllm import CallContext, DeadlineExceeded
+from lllm_runtime_pydantic_ai import AgentCancelled, AgentTimeout, PydanticAITactic
+from lllm_runtime_pydantic_ai.agent_facts import Accepted
+from lllm_runtime_pydantic_ai.stopping import stopped_with_caller
+
+ANYTHING = Accepted(frozenset(), everything=True)
+NOTHING = Accepted(frozenset(), everything=False)
+
+
+class Endless:
+    """A model that never answers, and tells when it was asked and when it was stopped."""
+
+    def __init__(self):
+        self.begun, self.stopped = threading.Event(), threading.Event()
+        self.tactic = PydanticAITactic(
+            Agent(FunctionModel(self.answer, stream_function=self.stream), name="endless")
+        )
+
+    async def answer(self, messages, info):
+        self.begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            self.stopped.set()
+
+    async def stream(self, messages, info):
+        yield "first"
+        await self.answer(messages, info)
+
+
+@pytest.fixture
+def endless():
+    return Endless()
+
+
+async def collect(items):
+    """Return the items of an asynchronous iterator."""
+    return [item async for item in items]
+
+
+WAYS = {
+    "run": lambda tactic, **kwargs: tactic.run("x", **kwargs),
+    "arun": lambda tactic, **kwargs: asyncio.run(tactic.arun("x", **kwargs)),
+    "stream": lambda tactic, **kwargs: list(tactic.stream("x", **kwargs)),
+    "astream": lambda tactic, **kwargs: asyncio.run(collect(tactic.astream("x", **kwargs))),
+    "aevents": lambda tactic, **kwargs: asyncio.run(collect(tactic.aevents("x", **kwargs))),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_the_deadline_of_the_caller_ends_the_run(endless, way):
+    """On every path, with the core's error."""
+    begun = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        way(endless.tactic, context=CallContext().limit(0.1))
+    assert time.monotonic() - begun < 3
+    assert endless.stopped.wait(3)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_caller_that_has_gone_ends_the_run(endless, way):
+    """A context that is cancelled from another thread stops the work, on every path."""
+    context = CallContext()
+
+    def leave():
+        endless.begun.wait(5)
+        context.cancel()
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    with pytest.raises(AgentCancelled):
+        way(endless.tactic, context=context)
+    thread.join()
+    assert endless.stopped.wait(3)
+
+
+def test_cancelling_the_task_cancels_the_run(endless):
+    """`arun` raises CancelledError as any coroutine does, when the model has been stopped."""
+
+    async def main():
+        task = asyncio.create_task(endless.tactic.arun("x"))
+        assert await asyncio.to_thread(endless.begun.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert endless.stopped.is_set()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["astream", "aevents"])
+def test_cancelling_a_reader_closes_the_stream(endless, way):
+    """The task that owns the stream has ended before the reader's error arrives."""
+
+    async def main():
+        task = asyncio.create_task(collect(getattr(endless.tactic, way)("x")))
+        assert await asyncio.to_thread(endless.begun.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert endless.stopped.is_set()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_run_is_recorded(endless):
+    """Its session says so."""
+    context = CallContext().limit(0.05)
+    session = endless.tactic.run("x", context=context, return_session="always")
+    assert session.state == "failure"
+    assert session.agent_sessions["endless"][0].state == "failure"
+
+
+def test_a_time_limit_of_the_run_is_no_deadline(endless):
+    """`timeout`, where the library has it, is the run's own."""
+    with pytest.raises((AgentTimeout, TypeError)) as caught:
+        endless.tactic.run("x", timeout=0.05)
+    if caught.type is TypeError:
+        pytest.skip("this release of the library has no time limit for runs")
+    with pytest.raises(DeadlineExceeded):
+        endless.tactic.run("x", timeout=30, context=CallContext().limit(0.05))
+
+
+def test_a_token_of_the_user_works_and_is_not_used_up(endless):
+    """It cancels the run; a caller that goes leaves it as it was."""
+    token, context = CancellationToken(), CallContext()
+    threading.Timer(0.05, token.cancel).start()
+    with pytest.raises(AgentCancelled):
+        endless.tactic.run("x", cancellation_token=token)
+    unused = CancellationToken()
+    threading.Timer(0.05, context.cancel).start()
+    with pytest.raises(AgentCancelled):
+        endless.tactic.run("x", cancellation_token=unused, context=context)
+    assert not unused.cancelled
+
+
+def test_a_tool_may_cancel_its_run():
+    """`ctx.cancel()` of the library is a cancellation."""
+    agent = Agent(ScriptedModel(), name="quitter")
+
+    @agent.tool
+    async def quit_now(ctx: RunContext[object]) -> str:
+        ctx.cancel()
+        await asyncio.sleep(5)
+        return "never"
+
+    with pytest.raises(AgentCancelled, match="quitter") as caught:
+        PydanticAITactic(agent).run("x")
+    assert type(caught.value.__cause__).__name__ == "RunCancelled"
+
+
+def test_a_tactic_in_a_tool_shares_the_deadline(endless):
+    """The inner run ends with the outer one."""
+    agent = Agent(ScriptedModel())
+
+    @agent.tool_plain
+    def ask() -> str:
+        return endless.tactic.run("q")
+
+    with pytest.raises(DeadlineExceeded):
+        PydanticAITactic(agent).run("x", context=CallContext().limit(0.2))
+    assert endless.stopped.wait(3)
+
+
+# --- without the library's own means
+
+
+async def wait_inside(context, arguments, accepted, seconds=5.0):
+    async with stopped_with_caller(context, arguments, accepted):
+        await asyncio.sleep(seconds)
+
+
+def test_a_release_without_time_limits_keeps_the_deadline():
+    """Then this package keeps it, and raises the same error."""
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(wait_inside(CallContext().limit(0.05), {}, NOTHING))
+
+
+def test_a_release_without_tokens_sees_the_cancellation():
+    """Then the block is left by cancelling its task, which is not cancelled for anybody outside."""
+    context = CallContext()
+
+    async def main():
+        asyncio.get_running_loop().call_later(0.02, context.cancel)
+        with pytest.raises(AgentCancelled):
+            await wait_inside(context, {}, NOTHING)
+        assert asyncio.current_task().cancelling() == 0
+
+    asyncio.run(main())
+
+
+def test_what_the_library_can_do_is_left_to_it():
+    """The shorter of both time limits, and a token of its own for each run."""
+
+    async def main():
+        for own, kept in ((None, 5.0), (1.0, 1.0), (60.0, 5.0)):
+            arguments = {} if own is None else {"timeout": own}
+            async with stopped_with_caller(CallContext().limit(5.0), arguments, ANYTHING):
+                assert arguments["timeout"] == pytest.approx(kept, abs=0.5)
+                assert not arguments["cancellation_token"].cancelled
+
+    asyncio.run(main())
+
+
+def test_a_timeout_error_of_the_run_passes():
+    """Only the limits that are kept here are translated."""
+
+    async def main():
+        async with stopped_with_caller(CallContext(), {}, NOTHING):
+            raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        asyncio.run(main())
