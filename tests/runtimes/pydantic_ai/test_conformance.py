@@ -88,7 +88,7 @@ class TestObjectsLikeAgents(TacticConformance):
         return self._around(run_sync=len, run_stream_sync=work)
 
     def make_astream(self, work):
-        return self._around(run_sync=len, run_stream=work, run_stream_sync=lambda task: work(task))
+        return self._around(run_sync=len, run_stream=work, run_stream_sync=work)
 
     def _around(self, **methods):
         return PydanticAITactic(

@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import re
+import socket
 
 import pytest
 from pydantic import BaseModel
@@ -248,7 +249,7 @@ def test_a_tactic_in_a_tool_that_fails(tactic, kind, cause):
 
 
 def test_errors_over_a_real_connection(make_served, server, reply):
-    """Rate limits with their header, server errors, a lost connection, a refusal by the content filter."""
+    """Rate limits with their header, and server errors."""
     server.say(reply("slow down", status=429, headers={"retry-after": "3"}), reply("oops", status=500))
     tactic = PydanticAITactic(make_served())
     with pytest.raises(ModelRateLimited) as caught:
@@ -257,10 +258,16 @@ def test_errors_over_a_real_connection(make_served, server, reply):
     with pytest.raises(ModelError) as caught:
         asyncio.run(tactic.arun("x"))
     assert (type(caught.value), caught.value.status) == (ModelError, 500)
-    server.__exit__()
+
+
+def test_a_provider_that_cannot_be_reached(make_served, server):
+    """There is no status then."""
+    agent = make_served()
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        agent.model.provider.client.base_url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
     with pytest.raises(ModelError) as caught:
-        tactic.run("x")
-    assert caught.value.status is None
+        PydanticAITactic(agent).run("x")
+    assert (type(caught.value), caught.value.status) == (ModelError, None)
 
 
 def test_a_request_that_takes_too_long(make_served, server, reply):

@@ -113,7 +113,7 @@ def test_a_mapping_names_the_tools():
 def test_two_tools_of_one_name_are_refused():
     """The text says how to name them."""
     agent = Agent(ScriptedModel(), toolsets=[TacticToolset([Plan(), Plan()])])
-    with pytest.raises(ValueError, match="`plan`.*mapping"):
+    with pytest.raises(ValueError, match=r"`plan`.*mapping"):
         said(agent)
 
 
