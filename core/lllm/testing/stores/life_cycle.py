@@ -13,7 +13,7 @@ import pytest
 
 from lllm.errors import StoreClosedError
 from lllm.store import Store
-from lllm.testing.stores.suite import Suite, fill, needs, payloads, refused
+from lllm.testing.stores.suite import Suite, fill, needs, payloads, refused, trying
 
 CALLS: list[Callable[[Store], Any]] = [
     lambda store: store.create_channel({"name": "x"}),
@@ -45,12 +45,12 @@ CALLS: list[Callable[[Store], Any]] = [
 class LifeCycleTests(Suite):
     """`close`, the context manager, reopening and forks."""
 
-    @pytest.mark.parametrize("call", CALLS)
-    def test_a_closed_store_says_so(self, store: Store, call: Callable[[Store], Any]) -> None:
+    def test_a_closed_store_says_so(self, store: Store) -> None:
         """Every call raises the same error."""
         store.close()
-        with refused(StoreClosedError, "Store is closed."):
-            call(store)
+        for number, call in enumerate(CALLS):
+            with trying(f"call {number}"), refused(StoreClosedError, "Store is closed."):
+                call(store)
 
     def test_closing_twice_is_no_error(self, store: Store) -> None:
         """The second time does nothing."""

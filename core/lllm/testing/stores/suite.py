@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,20 @@ def needs(store: Store, capability: str) -> None:
     """
     if not store.capabilities().get(capability, False):
         pytest.skip(f"the store does not declare {capability!r}")
+
+
+@contextmanager
+def trying(value: object) -> Iterator[None]:
+    """Say in a failure which of several values was tried.
+
+    Args:
+        value: The value.
+    """
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"with {value!r}")
+        raise
 
 
 def invalid(*fragments: str) -> Any:
