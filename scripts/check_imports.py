@@ -37,6 +37,7 @@ ORDER = (
     ("forwarded",),
     ("propagation",),
     ("assembly",),
+    ("cost",),
     ("schema",),
     ("fields",),
     ("context",),

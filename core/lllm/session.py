@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import isfinite
 from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -17,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lllm.assembly import assembled
 from lllm.calls import active_call
+from lllm.cost import InvokeCost, is_priced, number_in, total_cost
 from lllm.error_text import error_text, traceback_text
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "InvokeTrace",
     "TacticCallSession",
     "current_session",
+    "is_priced",
     "record_usage",
 ]
 
@@ -48,115 +49,6 @@ def _renew_lock() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_lock)
-
-
-class InvokeCost(BaseModel):
-    """Tokens and dollars of one model call, or of many added up.
-
-    Rates are dollars per token and only meaningful for a single call: adding two costs sets them to zero.
-    """
-
-    model_config = _LAZY
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
-    cached_prompt_tokens: int = 0
-    reasoning_tokens: int = 0
-    audio_prompt_tokens: int = 0
-    audio_completion_tokens: int = 0
-    input_cost_per_token: float = 0.0
-    output_cost_per_token: float = 0.0
-    cache_read_input_token_cost: float = 0.0
-    prompt_cost: float = 0.0
-    completion_cost: float = 0.0
-    cost: float = 0.0
-
-    @classmethod
-    def from_usage(cls, usage: Mapping[str, Any]) -> Self:
-        """Read the usage map that model providers answer with.
-
-        Args:
-            usage: Token counts `prompt_tokens`, `completion_tokens`, `total_tokens`, details under
-                `prompt_tokens_details` and `completion_tokens_details`, rates in dollars per token, and dollars in
-                `prompt_cost`, `completion_cost` and `response_cost`. Whatever is None or absent counts as zero.
-        """
-        fields: dict[str, Any] = {}
-        for name, value in usage.items():
-            if name in _USAGE:
-                _take(_USAGE[name], value, fields)
-            elif name in _DETAILS and isinstance(value, Mapping):
-                for inner, field in _DETAILS[name].items():
-                    _take(field, value.get(inner), fields)
-        if "total_tokens" not in fields:
-            fields["total_tokens"] = fields.get("prompt_tokens", 0) + fields.get("completion_tokens", 0)
-        return assembled(cls, {**_NOTHING, **fields})
-
-    def __add__(self, other: InvokeCost) -> InvokeCost:
-        if not isinstance(other, InvokeCost):
-            return NotImplemented
-        return _total((self, other))
-
-    def __radd__(self, other: object) -> InvokeCost:
-        """Let `sum()` start from 0."""
-        return self if other == 0 else NotImplemented
-
-    def __str__(self) -> str:
-        return (
-            f"Tokens: {self.total_tokens} (Prompt: {self.prompt_tokens}, Completion: {self.completion_tokens}, "
-            f"Cached: {self.cached_prompt_tokens}, Reasoning: {self.reasoning_tokens})\n"
-            f"Cost Breakdown: Prompt: ${self.prompt_cost:.6f}, Completion: ${self.completion_cost:.6f}, "
-            f"Total Cost: ${self.cost:.6f}"
-        )
-
-
-_RATES = {"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"}
-_NOTHING = {name: field.default for name, field in InvokeCost.model_fields.items()}
-_SUMMED = tuple(name for name in InvokeCost.model_fields if name not in _RATES)
-
-_USAGE = {
-    "prompt_tokens": "prompt_tokens",
-    "completion_tokens": "completion_tokens",
-    "total_tokens": "total_tokens",
-    "prompt_cost": "prompt_cost",
-    "completion_cost": "completion_cost",
-    "response_cost": "cost",
-    **{name: name for name in _RATES},
-}
-_DETAILS = {
-    "prompt_tokens_details": {"cached_tokens": "cached_prompt_tokens", "audio_tokens": "audio_prompt_tokens"},
-    "completion_tokens_details": {
-        "reasoning_tokens": "reasoning_tokens",
-        "audio_tokens": "audio_completion_tokens",
-    },
-}
-
-
-def _take(field: str, value: Any, fields: dict[str, Any]) -> None:
-    """Keep a number of a usage map; what is zero, absent or no number stays at its default."""
-    number = value if type(value) is int else _finite(value)
-    if number:
-        fields[field] = int(number) if field.endswith("_tokens") else float(number)
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
-        return value
-    return 0
-
-
-def _number(usage: Mapping[str, Any], key: str) -> float:
-    return _finite(usage.get(key))
-
-
-def is_priced(usage: Mapping[str, Any]) -> bool:
-    """Tell whether a usage map carries a known price.
-
-    Args:
-        usage: A map as for `InvokeCost.from_usage`.
-    """
-    price = usage.get("response_cost")
-    return isinstance(price, (int, float)) and not isinstance(price, bool)
 
 
 def _revived(name: str, marker: str) -> BeforeValidator:
@@ -307,7 +199,7 @@ class AgentCallSession(BaseModel):
     @property
     def cost(self) -> InvokeCost:
         """Tokens and dollars of all invocations, failed ones included."""
-        return _total(trace.cost for trace in self.traces)
+        return total_cost(trace.cost for trace in self.traces)
 
     def new_invoke_trace(self, result: Any, step: int) -> InvokeTrace:
         """Record one invocation.
@@ -381,15 +273,6 @@ def _trace_of(result: Any) -> InvokeTrace:
         "raw_response": getattr(result, "raw_response", None),
     }
     return assembled(InvokeTrace, fields)
-
-
-def _total(costs: Iterable[InvokeCost]) -> InvokeCost:
-    totals = dict(_NOTHING)
-    for cost in costs:
-        values = cost.__dict__
-        for name in _SUMMED:
-            totals[name] += values[name]
-    return assembled(InvokeCost, totals)
 
 
 class TacticCallSession(BaseModel):
@@ -472,17 +355,17 @@ class TacticCallSession(BaseModel):
     @property
     def agent_cost(self) -> InvokeCost:
         """Tokens and dollars of this call's own agents."""
-        return _total(agent.cost for agent in self._own_agents())
+        return total_cost(agent.cost for agent in self._own_agents())
 
     @property
     def sub_tactic_cost(self) -> InvokeCost:
         """Tokens and dollars of everything below this call's own agents."""
-        return _total(cost for child in self._children() for cost in child._costs())
+        return total_cost(cost for child in self._children() for cost in child._costs())
 
     @property
     def total_cost(self) -> InvokeCost:
         """Tokens and dollars of this call and all its descendants."""
-        return _total(self._costs())
+        return total_cost(self._costs())
 
     @property
     def agent_call_count(self) -> int:
@@ -590,13 +473,13 @@ class TacticCallSession(BaseModel):
         """
         trace = InvokeTrace(
             cost=InvokeCost(
-                prompt_tokens=int(_number(totals, "prompt_tokens")),
-                completion_tokens=int(_number(totals, "completion_tokens")),
-                total_tokens=int(_number(totals, "total_tokens")),
-                cost=float(_number(totals, "cost")),
+                prompt_tokens=int(number_in(totals, "prompt_tokens")),
+                completion_tokens=int(number_in(totals, "completion_tokens")),
+                total_tokens=int(number_in(totals, "total_tokens")),
+                cost=float(number_in(totals, "cost")),
             ),
-            calls=max(0, int(_number(totals, "calls"))),
-            unpriced=max(0, int(_number(totals, "unpriced"))),
+            calls=max(0, int(number_in(totals, "calls"))),
+            unpriced=max(0, int(number_in(totals, "unpriced"))),
         )
         self.record_agent_call(
             source, AgentCallSession(agent_name=source, invoke_traces={0: [trace]}, state="success")
