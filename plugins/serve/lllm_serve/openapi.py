@@ -16,8 +16,10 @@ from lllm_serve.endpoint_binding import Parameter
 from lllm_serve.endpoint_route import CustomEndpoint
 from lllm_serve.models import ErrorDetail
 from lllm_serve.openapi_parts import (
+    BODY_TEXT,
     CONTEXT_SCHEMA,
     HEADERS,
+    KEY_HEADER,
     error_responses,
     event_stream,
     json_content,
@@ -144,7 +146,7 @@ class _Document:
                 f"{name.capitalize()} {served.name}",
                 {**answers, **error_responses()},
                 description=text,
-                parameters=HEADERS,
+                parameters=[*HEADERS, *([KEY_HEADER] if name == "run" else [])],
                 body=body,
             )
 
@@ -152,6 +154,7 @@ class _Document:
         spec, served = endpoint.spec, endpoint.served
         answers = {"200": json_content({}) if spec.mode == "run" else event_stream(), **error_responses()}
         has_body = endpoint.binding.takes_value and spec.method not in {"GET", "DELETE"}
+        keyed = spec.mode == "run" and spec.method != "GET"
         parameters = [self._parameter(each, spec.name) for each in endpoint.binding.parameters]
         if endpoint.binding.takes_value and not has_body:
             parameters += self._query_of(served, endpoint.binding.named, _UNSAFE.sub("_", served.route_name))
@@ -162,7 +165,7 @@ class _Document:
             spec.name.replace("_", " ").title(),
             answers,
             description=spec.description,
-            parameters=[*parameters, *HEADERS],
+            parameters=[*parameters, *HEADERS, *([KEY_HEADER] if keyed else [])],
             body=self._request(served, _UNSAFE.sub("_", served.route_name)) if has_body else None,
             tags=list(spec.tags),
         )
@@ -203,7 +206,11 @@ class _Document:
     def _request(self, served: Served, title: str) -> dict[str, Any]:
         schema = served.info.input_schema
         if schema is None:
-            return {"content": {"application/json": {"schema": {}}}, "required": False}
+            return {
+                "description": BODY_TEXT,
+                "content": {"application/json": {"schema": {}}},
+                "required": False,
+            }
         value = self._component(f"{title}_input", schema)
         envelope = {
             "type": "object",
@@ -212,7 +219,11 @@ class _Document:
             "additionalProperties": False,
         }
         either = {"anyOf": [self._component(f"{title}_request", envelope), value]}
-        return {"content": {"application/json": {"schema": either}}, "required": True}
+        return {
+            "description": BODY_TEXT,
+            "content": {"application/json": {"schema": either}},
+            "required": True,
+        }
 
     @staticmethod
     def _output_schema(served: Served) -> Mapping[str, Any] | None:

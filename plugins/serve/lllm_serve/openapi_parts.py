@@ -5,18 +5,31 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-__all__ = ["CONTEXT_SCHEMA", "HEADERS", "error_responses", "event_stream", "json_content", "problem_schema"]
+__all__ = [
+    "BODY_TEXT",
+    "CONTEXT_SCHEMA",
+    "HEADERS",
+    "KEY_HEADER",
+    "error_responses",
+    "event_stream",
+    "json_content",
+    "problem_schema",
+]
 
 _TEXT = {"type": ["string", "null"]}
+_TOKEN = {**_TEXT, "pattern": r"^(?!\.{1,2}$)[^\s\x1c-\x1f\x85%/\\:;]+$"}
+_TOKEN_OR_EMPTY = {**_TEXT, "pattern": r"^(?!\.{1,2}$)[^\s\x1c-\x1f\x85%/\\:;]*$"}
+
+_LINE = {"type": "string"}
 
 CONTEXT_SCHEMA: dict[str, Any] = {
     "type": ["object", "null"],
     "description": "Who calls, and the ids that travel with the call; further fields are kept.",
     "properties": {
-        "request_id": _TEXT,
+        "request_id": _TOKEN_OR_EMPTY,
         "caller": _TEXT,
-        "trace_id": _TEXT,
-        "span_id": _TEXT,
+        "trace_id": _TOKEN,
+        "span_id": _TOKEN,
         "tags": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
         "metadata": {"type": ["object", "null"]},
     },
@@ -29,17 +42,24 @@ def _header(name: str, schema: dict[str, Any], description: str) -> dict[str, An
 
 
 HEADERS: tuple[dict[str, Any], ...] = (
-    _header("X-LLLM-Timeout-Ms", {"type": "integer"}, "Milliseconds that the caller waits."),
+    _header("X-LLLM-Timeout-Ms", {"type": "integer", "minimum": 1}, "Milliseconds that the caller waits."),
     _header("X-LLLM-On-Disconnect", {"enum": ["cancel", "continue"]}, "What happens when the caller leaves."),
-    _header("X-LLLM-Envelope", {"enum": ["0", "1"]}, "Whether the body is an envelope, or the input itself."),
-    _header(
-        "Idempotency-Key",
-        {"type": "string", "minLength": 1, "maxLength": 255},
-        "Requests under one key are done once.",
-    ),
     _header("traceparent", {"type": "string"}, "W3C trace context."),
 )
-"""Headers that calls understand."""
+"""Headers that every call understands."""
+
+KEY_HEADER = _header(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255},
+    "Requests under one key are done once.",
+)
+"""The header of calls with one answer that may change something."""
+
+BODY_TEXT = (
+    "An envelope with input and context, or the input itself. "
+    "The header `X-LLLM-Envelope: 1` says that it is an envelope, `0` that it is not."
+)
+"""Description of the body of a call."""
 
 
 def json_content(schema: dict[str, Any], description: str = "Success") -> dict[str, Any]:
@@ -56,7 +76,15 @@ def event_stream() -> dict[str, Any]:
     """Return a response that is a stream of events."""
     return {
         "description": "Server-sent events; the last one is `end`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"id": _LINE, "event": _LINE, "data": {**_LINE, "description": "JSON"}},
+                    "required": ["id"],
+                }
+            }
+        },
     }
 
 
