@@ -168,7 +168,7 @@ class Jumps(MemoryStore):
 @pytest.mark.parametrize("kind", [Doubles, Jumps, SplitsBatches], ids=lambda kind: kind.__name__)
 def test_the_machine_finds_faults(kind):
     """A random history leads to the difference."""
-    machine = store_machine(lambda directory: kind(), examples=300)
+    machine = store_machine(lambda directory: kind(), examples=2000)
     machine.TestCase.settings = settings(machine.TestCase.settings, phases=[Phase.generate])
     with pytest.raises((AssertionError, LeaseLostError, BaseExceptionGroup, Flaky)):
         machine.TestCase("runTest").runTest()
