@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_ai import exceptions
@@ -27,7 +26,7 @@ from lllm_runtime_pydantic_ai.errors import (
 )
 from lllm_runtime_pydantic_ai.retry_after import retry_after_of
 
-__all__ = ["as_tactic_errors"]
+__all__ = ["tactic_error"]
 
 _EXHAUSTED = re.compile(r"exceeded max\w* .*retries", re.IGNORECASE)
 _OVERLOADED = {503, 529}
@@ -43,29 +42,20 @@ _TIMED_OUT = tuple(
 _RUN_TIMED_OUT = getattr(exceptions, "RunTimedOut", ())
 
 
-@contextmanager
-def as_tactic_errors(agent: str, context: CallContext) -> Iterator[None]:
-    """Turn what a run raises into tactic errors; the library's exception becomes the cause.
+def tactic_error(error: Exception, agent: str, context: CallContext) -> TacticError | None:
+    """Return the tactic error that stands for what a run raised, or None when that is to be left alone.
 
     What a tool raised is known by its traceback: the library lets it pass as it is. What comes from elsewhere, from
-    a model made of a Python function or a misused argument, is left alone.
+    a model made of a Python function or a misused argument, is left alone, and so is what is translated already.
 
     Args:
+        error: What the run raised.
         agent: Name of the agent.
         context: The context of the call, whose deadline may have been what stopped the run.
-
-    Raises:
-        TacticError: What `lllm_runtime_pydantic_ai.errors` lists.
     """
-    try:
-        yield
-    except (BudgetExceeded, DeadlineExceeded, AgentError):
-        raise
-    except Exception as error:
-        translated = _translated(error, agent, context)
-        if translated is None:
-            raise
-        raise translated from error
+    if isinstance(error, (BudgetExceeded, DeadlineExceeded, AgentError)):
+        return None
+    return _translated(error, agent, context)
 
 
 def _translated(error: Exception, agent: str, context: CallContext) -> TacticError | None:

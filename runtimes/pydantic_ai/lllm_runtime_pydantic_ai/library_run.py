@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from pydantic_ai.agent import AbstractAgent
 
 from lllm.context import CallContext
 from lllm.events import TacticEvent
-from lllm_runtime_pydantic_ai.agent_facts import accepted_by
 from lllm_runtime_pydantic_ai.config import PydanticAITacticConfig
-from lllm_runtime_pydantic_ai.connections import keep_connections_apart
-from lllm_runtime_pydantic_ai.deps import resolve_deps
 from lllm_runtime_pydantic_ai.events import text_of, to_event
-from lllm_runtime_pydantic_ai.failures import as_tactic_errors
 from lllm_runtime_pydantic_ai.mapping import agent_input, plain_output, tactic_output
 from lllm_runtime_pydantic_ai.partial import partial_outputs, responses
-from lllm_runtime_pydantic_ai.run_arguments import add_identity, given_arguments
-from lllm_runtime_pydantic_ai.stopping import stopped_with_caller
-from lllm_runtime_pydantic_ai.usage import RunMeter, metered
+from lllm_runtime_pydantic_ai.run_frame import RunFrame
 
 __all__ = ["LibraryRun"]
 
@@ -139,17 +133,5 @@ class LibraryRun:
             async for event in events:
                 yield event
 
-    @asynccontextmanager
-    async def _begun(self, method: str) -> AsyncIterator[tuple[dict[str, Any], RunMeter]]:
-        """Make the arguments of a run, and hold what surrounds it: typed errors, usage, the caller's patience."""
-        accepted = accepted_by(self._agent, method)
-        async with AsyncExitStack() as stack:
-            stack.enter_context(as_tactic_errors(self._name, self._context))
-            arguments = given_arguments(self._config, self._kwargs, self._context, accepted)
-            if "deps" in arguments:
-                arguments["deps"] = await resolve_deps(arguments["deps"], self._context, stack)
-            add_identity(arguments, accepted)
-            keep_connections_apart(arguments.get("model") or self._agent.model)
-            meter = stack.enter_context(metered(self._name, arguments))
-            await stack.enter_async_context(stopped_with_caller(self._context, arguments, accepted))
-            yield arguments, meter
+    def _begun(self, method: str) -> RunFrame:
+        return RunFrame(self._agent, method, self._config, self._name, self._context, self._kwargs)

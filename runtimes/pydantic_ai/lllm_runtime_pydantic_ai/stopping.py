@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic_ai import CancellationToken
@@ -14,17 +12,14 @@ from lllm.errors import DeadlineExceeded
 from lllm_runtime_pydantic_ai.agent_facts import Accepted
 from lllm_runtime_pydantic_ai.errors import AgentCancelled
 
-__all__ = ["stopped_with_caller"]
+__all__ = ["CallerWatch"]
 
 _LOOK_EVERY = 0.05
 """Seconds between two looks at whether the caller has gone."""
 
 
-@asynccontextmanager
-async def stopped_with_caller(
-    context: CallContext, arguments: dict[str, Any], accepted: Accepted
-) -> AsyncIterator[None]:
-    """Hand the deadline and the cancellation of a call to the run inside the block.
+class CallerWatch:
+    """Hands the deadline and the cancellation of a call to a run.
 
     The library's own means are used where its release has them: they keep what the run had done so far in the
     exception. Otherwise the task is cancelled.
@@ -33,25 +28,61 @@ async def stopped_with_caller(
         context: The context of the call.
         arguments: Arguments of the run; a time limit and a cancellation token are added.
         accepted: What the agent's method takes.
-
-    Raises:
-        DeadlineExceeded: The deadline passed.
-        AgentCancelled: The caller has gone.
     """
-    limit = asyncio.timeout(_seconds_to_keep(context, arguments, accepted))
-    try:
-        async with limit:
-            watch = _Watch(context, _way_to_stop(limit, arguments, accepted))
-            try:
-                yield
-            finally:
-                watch.close()
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        if context.bounded and (context.remaining or 0.0) <= 0:
-            raise DeadlineExceeded("The deadline of the call has passed.") from error
-        raise AgentCancelled("The caller of the agent has gone.") from error
+
+    def __init__(self, context: CallContext, arguments: dict[str, Any], accepted: Accepted) -> None:
+        self._context = context
+        self._limit: asyncio.Timeout | None = None
+        ours = _seconds_to_keep(context, arguments, accepted)
+        # A token that the user handed in may belong to other runs as well, so it is never used up here.
+        if "cancellation_token" in accepted and arguments.get("cancellation_token") is None:
+            token = arguments["cancellation_token"] = CancellationToken()
+            self._stop = token.cancel
+            if ours is not None:
+                self._limit = asyncio.timeout(ours)
+        else:
+            self._limit = asyncio.timeout(ours)
+            self._stop = self._expire
+        self._loop = asyncio.get_running_loop()
+        self._handle = self._loop.call_later(_LOOK_EVERY, self._look)
+
+    async def begin(self) -> None:
+        """Begin to keep what the library does not keep itself."""
+        if self._limit is not None:
+            await self._limit.__aenter__()
+
+    async def end(self, error: BaseException | None) -> BaseException | None:
+        """Stop looking, and return what the run ended with.
+
+        Args:
+            error: What it raised, or None.
+
+        Returns:
+            The same, or the tactic error that stands for the end that was put to the run here.
+        """
+        self._handle.cancel()
+        if self._limit is None:
+            return error
+        trace = None if error is None else error.__traceback__
+        try:
+            await self._limit.__aexit__(None if error is None else type(error), error, trace)
+        except TimeoutError as expired:
+            stopped: BaseException = AgentCancelled("The caller of the agent has gone.")
+            if self._context.bounded and (self._context.remaining or 0.0) <= 0:
+                stopped = DeadlineExceeded("The deadline of the call has passed.")
+            stopped.__cause__ = expired
+            return stopped
+        return error
+
+    def _expire(self) -> None:
+        assert self._limit is not None
+        self._limit.reschedule(self._loop.time())
+
+    def _look(self) -> None:
+        if self._context.cancelled:
+            self._stop()
+        else:
+            self._handle = self._loop.call_later(_LOOK_EVERY, self._look)
 
 
 def _seconds_to_keep(context: CallContext, arguments: dict[str, Any], accepted: Accepted) -> float | None:
@@ -62,31 +93,3 @@ def _seconds_to_keep(context: CallContext, arguments: dict[str, Any], accepted: 
     own = arguments.get("timeout")
     arguments["timeout"] = remaining if own is None else min(own, remaining)
     return None
-
-
-def _way_to_stop(limit: asyncio.Timeout, arguments: dict[str, Any], accepted: Accepted) -> Callable[[], None]:
-    # A token that the user handed in may belong to other runs as well, so it is never used up here.
-    if "cancellation_token" in accepted and arguments.get("cancellation_token") is None:
-        token = arguments["cancellation_token"] = CancellationToken()
-        return token.cancel
-    return lambda: limit.reschedule(asyncio.get_running_loop().time())
-
-
-class _Watch:
-    """Looks at a context now and then, and stops the run once when the caller has gone."""
-
-    def __init__(self, context: CallContext, stop: Callable[[], None]) -> None:
-        self._context = context
-        self._stop = stop
-        self._loop = asyncio.get_running_loop()
-        self._handle = self._loop.call_later(_LOOK_EVERY, self._look)
-
-    def close(self) -> None:
-        """Stop looking."""
-        self._handle.cancel()
-
-    def _look(self) -> None:
-        if self._context.cancelled:
-            self._stop()
-        else:
-            self._handle = self._loop.call_later(_LOOK_EVERY, self._look)

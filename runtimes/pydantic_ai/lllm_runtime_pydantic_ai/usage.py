@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from copy import copy
 from threading import Lock
@@ -13,7 +12,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from lllm.session import AgentCallSession, InvokeCost, InvokeTrace, current_session
 
-__all__ = ["RunMeter", "metered"]
+__all__ = ["RunMeter"]
 
 _running: ContextVar[RunMeter | None] = ContextVar("lllm_pydantic_ai_meter", default=None)
 _adding = Lock()
@@ -25,7 +24,8 @@ class RunMeter:
     The library adds up what a run uses in an object that it is handed. Each run gets one of its own, so that a
     failed run is counted too and concurrent runs are told apart. What a run inside a tool used is added to the run
     around it when it is over, so the limits of the outer run hold for everything below it: an inner run without
-    limits of its own begins where the outer one stands, under the outer one's limits.
+    limits of its own begins where the outer one stands, under the outer one's limits. What is started between the
+    construction and `leave`, in this task or thread, is below this run.
 
     Args:
         source: Name that the usage is recorded under.
@@ -40,18 +40,29 @@ class RunMeter:
     def __init__(self, source: str, arguments: dict[str, Any]) -> None:
         self._source = source
         self._around: RunMeter | None = _running.get()
-        around = self._around
         self._given: RunUsage | None = arguments.get("usage")
         begin = self._given
+        around = self._around
         if around is not None and around.limits is not None and arguments.get("usage_limits") is None:
             arguments["usage_limits"] = around.limits
             begin = begin or around.usage
         self.limits: UsageLimits | None = arguments.get("usage_limits")
         self.usage: RunUsage = RunUsage() if begin is None else copy(begin)
-        self._begin = copy(self.usage)
-        self._below = RunUsage()
+        self._begin = None if begin is None else copy(begin)
+        self._below: RunUsage | None = None
         self.finished = False
         arguments["usage"] = self.usage
+        self._token = _running.set(self)
+
+    def leave(self, error: BaseException | None) -> None:
+        """Count no longer; a run that failed is recorded.
+
+        Args:
+            error: What the run raised, or None.
+        """
+        _running.reset(self._token)
+        if error is not None and not self.finished:
+            self.finish(error=error)
 
     def finish(self, result: Any = None, error: BaseException | None = None) -> dict[str, Any]:
         """Record the run in the session of the call, and add it to the run around it.
@@ -65,13 +76,14 @@ class RunMeter:
             dollars are None when nothing is known about them.
         """
         self.finished = True
-        used = self.usage - self._begin
+        used = self.usage if self._begin is None else self.usage - self._begin
         self._hand_on(used)
-        own = used - self._below
+        own = used if self._below is None else used - self._below
         trace = _trace_of(own, result)
         session = current_session()
         if session is not None:
-            recorded = AgentCallSession(agent_name=self._source, invoke_traces={0: [trace]})
+            recorded = AgentCallSession.begun(self._source, 0, 0, 0)
+            recorded.new_invoke_trace(trace, 0)
             recorded.success(None) if error is None else recorded.failure(error)
             session.record_agent_call(self._source, recorded)
         cost = trace.cost
@@ -87,46 +99,25 @@ class RunMeter:
 
     def _hand_on(self, used: RunUsage) -> None:
         around = self._around
-        with _adding:
-            if around is not None:
+        if around is not None:
+            with _adding:
                 around.usage.incr(used)
-                around._below.incr(used)
-            if self._given is not None and (around is None or self._given is not around.usage):
+                around._below = copy(used) if around._below is None else around._below + used
+        if self._given is not None and (around is None or self._given is not around.usage):
+            with _adding:
                 self._given.incr(used)
-
-
-@contextmanager
-def metered(source: str, arguments: dict[str, Any]) -> Iterator[RunMeter]:
-    """Count a run, and what its tools start as below it; a failure is recorded before it is raised on.
-
-    Args:
-        source: Name that the usage is recorded under.
-        arguments: Keyword arguments of the run; see `RunMeter`.
-
-    Yields:
-        The meter; whoever gets a result calls `finish`.
-    """
-    meter = RunMeter(source, arguments)
-    token = _running.set(meter)
-    try:
-        yield meter
-    except BaseException as error:
-        if not meter.finished:
-            meter.finish(error=error)
-        raise
-    finally:
-        _running.reset(token)
 
 
 def _trace_of(used: RunUsage, result: Any) -> InvokeTrace:
     responses = [item for item in _new_messages(result) if getattr(item, "kind", None) == "response"]
-    priced = used.cost is not None
-    unpriced = sum(getattr(item.usage, "cost", None) is None for item in responses)
+    unpriced = used.requests
+    if used.cost is not None:
+        unpriced = min(unpriced, sum(getattr(item.usage, "cost", None) is None for item in responses))
     return InvokeTrace(
         model=responses[-1].model_name if responses else None,
         cost=InvokeCost.from_usage(_usage_map(used)),
         calls=used.requests,
-        unpriced=min(unpriced, used.requests) if priced else used.requests,
+        unpriced=unpriced,
         metadata={"tool_calls": used.tool_calls} if used.tool_calls else {},
     )
 

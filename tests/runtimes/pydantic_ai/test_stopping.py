@@ -12,10 +12,11 @@ from pydantic_ai.models.test import TestModel as ScriptedModel
 from lllm import CallContext, DeadlineExceeded
 from lllm_runtime_pydantic_ai import AgentCancelled, AgentTimeout, PydanticAITactic
 from lllm_runtime_pydantic_ai.agent_facts import Accepted
-from lllm_runtime_pydantic_ai.stopping import stopped_with_caller
+from lllm_runtime_pydantic_ai.stopping import CallerWatch
 
 ANYTHING = Accepted(frozenset(), everything=True)
 NOTHING = Accepted(frozenset(), everything=False)
+TOKENS = Accepted(frozenset({"cancellation_token"}), everything=False)
 
 
 class Endless:
@@ -177,25 +178,33 @@ def test_a_tactic_in_a_tool_shares_the_deadline(endless):
 # --- without the library's own means
 
 
-async def wait_inside(context, arguments, accepted, seconds=5.0):
-    async with stopped_with_caller(context, arguments, accepted):
-        await asyncio.sleep(seconds)
+async def wait_inside(context, arguments, accepted, raised=None):
+    """Run something endless, or something that fails, under a watch, and return what it ended with."""
+    watch = CallerWatch(context, arguments, accepted)
+    await watch.begin()
+    try:
+        if raised is not None:
+            raise raised
+        await asyncio.sleep(60)
+    except BaseException as error:
+        return await watch.end(error)
 
 
 def test_a_release_without_time_limits_keeps_the_deadline():
-    """Then this package keeps it, and raises the same error."""
-    with pytest.raises(DeadlineExceeded):
-        asyncio.run(wait_inside(CallContext().limit(0.05), {}, NOTHING))
+    """Then this package keeps it, and ends with the same error."""
+    ended = asyncio.run(wait_inside(CallContext().limit(0.05), {}, NOTHING))
+    assert type(ended) is DeadlineExceeded
+    ended = asyncio.run(wait_inside(CallContext().limit(0.05), {}, TOKENS))
+    assert type(ended) is DeadlineExceeded
 
 
 def test_a_release_without_tokens_sees_the_cancellation():
-    """Then the block is left by cancelling its task, which is not cancelled for anybody outside."""
+    """Then the run is left by cancelling its task, which is not cancelled for anybody outside."""
     context = CallContext()
 
     async def main():
         asyncio.get_running_loop().call_later(0.02, context.cancel)
-        with pytest.raises(AgentCancelled):
-            await wait_inside(context, {}, NOTHING)
+        assert type(await wait_inside(context, {}, NOTHING)) is AgentCancelled
         assert asyncio.current_task().cancelling() == 0
 
     asyncio.run(main())
@@ -207,19 +216,16 @@ def test_what_the_library_can_do_is_left_to_it():
     async def main():
         for own, kept in ((None, 5.0), (1.0, 1.0), (60.0, 5.0)):
             arguments = {} if own is None else {"timeout": own}
-            async with stopped_with_caller(CallContext().limit(5.0), arguments, ANYTHING):
-                assert arguments["timeout"] == pytest.approx(kept, abs=0.5)
-                assert not arguments["cancellation_token"].cancelled
+            watch = CallerWatch(CallContext().limit(5.0), arguments, ANYTHING)
+            assert arguments["timeout"] == pytest.approx(kept, abs=0.5)
+            assert not arguments["cancellation_token"].cancelled
+            assert await watch.end(None) is None
 
     asyncio.run(main())
 
 
-def test_a_timeout_error_of_the_run_passes():
-    """Only the limits that are kept here are translated."""
-
-    async def main():
-        async with stopped_with_caller(CallContext(), {}, NOTHING):
-            raise TimeoutError("its own")
-
-    with pytest.raises(TimeoutError, match="its own"):
-        asyncio.run(main())
+def test_other_errors_of_the_run_pass():
+    """Only the ends that are put to a run here are translated."""
+    raised = TimeoutError("its own")
+    for accepted in (NOTHING, ANYTHING):
+        assert asyncio.run(wait_inside(CallContext(), {}, accepted, raised)) is raised
