@@ -1,5 +1,6 @@
 """Served tactics: in process for exact bodies, on a real port for what needs connections."""
 
+import asyncio
 import inspect
 import json
 import os
@@ -15,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import uvicorn
+import uvloop
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
@@ -149,9 +151,10 @@ def error_of_fixture():
 class RunningServer:
     """An application behind a real uvicorn server in a thread."""
 
-    def __init__(self, app, server):
+    def __init__(self, app, server, loop):
         self.app = app
         self.server = server
+        self.loop = loop
         self.port = server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -159,6 +162,14 @@ class RunningServer:
     def service(self):
         """The running side of the application."""
         return self.app.state.lllm_service
+
+    def drain(self):
+        """Stop the service as a signal would; return when that is done."""
+
+        async def start():
+            await self.service.drain()
+
+        asyncio.run_coroutine_threadsafe(start(), self.loop).result(20)
 
     def request(self, path, body=None, *, method=None, headers=None, timeout=20):
         """Return status, headers and body of one request."""
@@ -208,14 +219,20 @@ def running(app):
     """Run an application on a free port of this machine."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    loops = []
+
+    async def serve_here():
+        loops.append(asyncio.get_running_loop())
+        await server.serve()
+
+    thread = threading.Thread(target=lambda: uvloop.run(serve_here()))
     thread.start()
     until = time.monotonic() + 20
     while not server.started and thread.is_alive() and time.monotonic() < until:
         time.sleep(0.005)
     assert server.started
     try:
-        yield RunningServer(app, server)
+        yield RunningServer(app, server, loops[0])
     finally:
         server.should_exit = True
         thread.join(20)
@@ -260,13 +277,14 @@ def program(tmp_path):
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         command = [sys.executable, "-c", "from lllm.cli import main; main()", "serve", *arguments]
-        process = subprocess.Popen(
-            [*command, "--port", str(port)],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
-            stdout=subprocess.DEVNULL,
-            stderr=(tmp_path / "log").open("w"),
-        )
+        with (tmp_path / "log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, "--port", str(port)],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         processes.append(process)
         url = f"http://127.0.0.1:{port}"
         until = time.monotonic() + 30

@@ -176,7 +176,7 @@ def test_streams_give_raw_items(http, path, items):
     response = http.post(path, json=INPUT)
     lines = [line for line in response.text.split("\n") if line.startswith("data: ")]
     assert [json.loads(line[6:]) for line in lines] == items
-    assert response.text.startswith('id: 1\ndata: ')
+    assert response.text.startswith("id: 1\ndata: ")
     assert response.text.endswith("event: end\n\n")
     assert http.post(path, json={"input": 1}).status_code == 400
 
@@ -234,7 +234,16 @@ def tactic_with(path, method="post", name="mine"):
 
 @pytest.mark.parametrize(
     "path",
-    ["/health", "/ready", "/tactics", "/docs", "/redoc", "/openapi.json", "/tactics/x/run", "/tactics/{n}/info"],
+    [
+        "/health",
+        "/ready",
+        "/tactics",
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+        "/tactics/x/run",
+        "/tactics/{n}/info",
+    ],
 )
 def test_built_in_routes_are_reserved(path):
     """Also those of tactics that are not there."""

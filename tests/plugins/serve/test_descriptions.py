@@ -102,7 +102,9 @@ def test_short_paths_are_for_one_tactic_that_asks_for_them(client, echo, make):
     """A service has them only when it is told to and has one tactic."""
     two = make(lambda value, context: 2, name="two")
     assert client([echo]).post("/run", json={"text": "x"}).status_code == 404
-    assert client([echo], expose_single_tactic_routes=True).post("/run", json={"text": "x"}).status_code == 200
+    assert (
+        client([echo], expose_single_tactic_routes=True).post("/run", json={"text": "x"}).status_code == 200
+    )
     assert client([echo, two], expose_single_tactic_routes=True).get("/info").status_code == 404
 
 
@@ -159,12 +161,16 @@ def test_openapi_has_the_types_of_every_tactic(client, make):
     envelope, raw = (resolve(document, part) for part in body["schema"]["anyOf"])
     assert resolve(document, envelope["properties"]["input"]) == raw
     assert list(raw["properties"]) == ["a"]
-    answer = document["paths"]["/tactics/first/run"]["post"]["responses"]["200"]["content"]["application/json"]
+    answer = document["paths"]["/tactics/first/run"]["post"]["responses"]["200"]["content"][
+        "application/json"
+    ]
     shape = resolve(document, answer["schema"])
     assert list(shape["properties"]) == ["output", "request_id", "tactic"]
     output = resolve(document, shape["properties"]["output"])
     assert list(resolve(document, output["items"])["properties"]) == ["a"]
-    second_raw = document["paths"]["/tactics/second/run"]["post"]["requestBody"]["content"]["application/json"]
+    second_raw = document["paths"]["/tactics/second/run"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]
     items = resolve(document, resolve(document, second_raw["schema"]["anyOf"][1])["items"])
     assert list(items["properties"]) == ["b"]
 

@@ -20,13 +20,17 @@ def run(http, **headers):
     return http.post("/run", json={"text": "x"}, headers=given).status_code
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8000", "[::1]:8000", "app.localhost", "LOCALHOST", "127.9.9.9:1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost:8000", "[::1]:8000", "app.localhost", "LOCALHOST", "127.9.9.9:1"]
+)
 def test_loopback_names_are_answered(client, echo, host):
     """Whatever they are called."""
     assert run(client(echo), host=host) == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "10.0.0.1", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "10.0.0.1", "127.0.0.1.evil.example", ""]
+)
 def test_other_names_are_refused_on_loopback(client, echo, error_of, host):
     """A name that somebody points at this machine does not open it."""
     response = client(echo).post("/run", json={"text": "x"}, headers={"host": host})
