@@ -3,7 +3,7 @@
 Inside the core no module imports upward in `ORDER`; what only type checkers import may point upward. A plugin's
 package imports the standard library, `lllm` with what `lllm` itself requires, and what its own `pyproject.toml`
 declares; of `lllm` and of a sibling nothing that begins with an underscore. An import that is tried and caught
-needs no declaration.
+needs no declaration. The tests import what some `pyproject.toml` declares, so that a fresh machine has it.
 
     python scripts/check_imports.py
 """
@@ -61,11 +61,19 @@ ORDER = (
 
 RANK = {module: rank for rank, modules in enumerate(ORDER) for module in modules}
 
-BUNDLED = {"pydantic_core": ["pydantic"], "typing_extensions": ["pydantic"], "httpx": ["pydantic-ai-slim"]}
+BUNDLED = {
+    "pydantic_core": ["pydantic"],
+    "typing_extensions": ["pydantic"],
+    "httpx": ["pydantic-ai-slim"],
+    "httpx2": ["pydantic-ai-slim"],
+}
 """Import packages that another requirement than their own always brings."""
 
 TESTING = {"pytest"}
 """What `lllm.testing` may import beyond the core's dependencies: it runs inside a test session."""
+
+STRANGERS = "acme_"
+"""How the names of packages begin that tests write for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +175,7 @@ def dependency_complaints(
         providers: Import package to distributions, for everything that is installed.
     """
     required = (*owner.requirements, *core.project["project"]["dependencies"])
-    declared = {normal(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in required}
+    declared = {distribution(text) for text in required}
     for module, found in package_imports(owner.package):
         if found.top in sys.stdlib_module_names or found.top == owner.package.name:
             continue
@@ -181,6 +189,31 @@ def dependency_complaints(
             yield f"{place(found)}: `{found.module}` is private to {siblings[found.top]}"
 
 
+def suite_complaints(
+    root: Path, everyone: Sequence[Member], providers: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield a line for each library that the tests import and no member declares.
+
+    Args:
+        root: The repository.
+        everyone: Its members.
+        providers: Import package to distributions, for everything that is installed.
+    """
+    declared = {distribution(text) for owner in everyone for text in owner.requirements}
+    ours = {path.stem for folder in ("tests", "scripts", "examples") for path in root.glob(f"{folder}/**/*")}
+    ours.update(owner.package.name for owner in everyone)
+    for path in sorted(root.glob("tests/**/*.py")):
+        for found in imports(path, "tests"):
+            names = {found.top, *providers.get(found.top, ()), *BUNDLED.get(found.top, ())}
+            known = found.top in sys.stdlib_module_names or found.top in ours or found.tried
+            if (
+                not known
+                and not found.top.startswith(STRANGERS)
+                and not declared.intersection(map(normal, names))
+            ):
+                yield f"{place(found)}: `{found.top}` is not among the dependencies of any member"
+
+
 def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
@@ -189,6 +222,11 @@ def place(found: Import) -> str:
     """Return `file:line` of an import, from the repository's root where it lies below it."""
     path = found.path.relative_to(ROOT) if found.path.is_relative_to(ROOT) else found.path
     return f"{path.as_posix()}:{found.line}"
+
+
+def distribution(requirement: str) -> str:
+    """Return the normal name of the distribution that a requirement asks for."""
+    return normal(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
 
 
 def normal(name: str) -> str:
@@ -204,6 +242,7 @@ def complaints(root: Path = ROOT) -> list[str]:
     lines = list(core_complaints(everyone[0].package))
     for owner in everyone:
         lines += dependency_complaints(owner, everyone[0], siblings, providers)
+    lines += suite_complaints(root, everyone, providers)
     return list(dict.fromkeys(lines))
 
 

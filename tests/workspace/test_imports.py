@@ -124,6 +124,19 @@ def test_imports_that_are_allowed_in_a_plugin(tmp_path, source):
     assert plugin_complaints(tmp_path, source) == []
 
 
+def test_a_library_of_the_tests_that_nobody_declares_is_found(tmp_path):
+    """A fresh machine has what the members declare; their own files and what is tried need no declaration."""
+    write(tmp_path / "pyproject.toml", CORE)
+    write(tmp_path / "core/lllm/__init__.py", "")
+    write(
+        tmp_path / "tests/kit.py",
+        "import click, json, lllm\ntry:\n    import loud\nexcept ImportError:\n    pass",
+    )
+    write(tmp_path / "tests/core/test_kit.py", "import kit\ndef test():\n    import httpx")
+    (line,) = check_imports.suite_complaints(tmp_path, workspace.members(tmp_path), PROVIDERS)
+    assert "test_kit.py:3: `httpx` is not among the dependencies of any member" in line
+
+
 def plugin_complaints(root, source):
     """Return what the check says about a plugin `lllm-shout` whose one module is `source`."""
     write(root / "pyproject.toml", CORE)

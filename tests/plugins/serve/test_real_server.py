@@ -1,0 +1,356 @@
+"""Connections that break, hang, dawdle and crowd, against a real server."""
+
+import asyncio
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lllm_serve import TacticPolicy
+
+
+class Watched:
+    """A tactic's work that tells what becomes of it."""
+
+    def __init__(self):
+        self.started = threading.Event()
+        self.cancelled = None
+        self.finished = threading.Event()
+
+    async def wait(self, value, context):
+        """Wait for a long time."""
+        self.started.set()
+        try:
+            await asyncio.sleep(0.5 if value == "short" else 30)
+        except asyncio.CancelledError:
+            self.cancelled = time.monotonic()
+            raise
+        finally:
+            self.finished.set()
+        return "done"
+
+    def block(self, value, context):
+        """Wait in a thread until the context says that nobody waits for the result."""
+        self.started.set()
+        while not context.cancelled:
+            time.sleep(0.002)
+        self.cancelled = time.monotonic()
+        self.finished.set()
+
+    async def stream(self, value, context):
+        """Stream for a long time."""
+        try:
+            yield 1
+            self.started.set()
+            await asyncio.sleep(30)
+        finally:
+            self.cancelled = time.monotonic()
+            self.finished.set()
+
+    def sync_stream(self, value, context):
+        """Stream from a thread for a long time."""
+        try:
+            for number in range(3000):
+                yield number
+                self.started.set()
+                time.sleep(0.01)
+        finally:
+            self.cancelled = time.monotonic()
+            self.finished.set()
+
+
+@pytest.fixture
+def work():
+    """Work that tells what becomes of it."""
+    return Watched()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("wait", "/run"), ("block", "/run"), ("stream", "/stream"), ("sync_stream", "/stream")],
+)
+def test_work_is_cancelled_when_its_caller_leaves(serve, make, work, method, path):
+    """Within fifty milliseconds, whatever kind of work it is."""
+    server = serve(make(getattr(work, method)))
+    connection = server.call(path, 1)
+    assert work.started.wait(5)
+    time.sleep(0.1)
+    assert not work.finished.is_set()
+    left = time.monotonic()
+    connection.close()
+    assert work.finished.wait(5)
+    assert work.cancelled - left < 0.25  # fifty milliseconds on a machine that has nothing else to do
+
+
+def test_the_watch_begins_early(serve, make, work):
+    """A caller that leaves at once is noticed as well."""
+    server = serve(make(work.wait))
+    connection = server.call("/run", 1)
+    assert work.started.wait(5)
+    connection.close()
+    assert work.finished.wait(1)
+
+
+def test_work_goes_on_when_the_policy_says_so(serve, make, work):
+    """For the service, the tactic, or one call."""
+    tactic = make(work.wait)
+    policy = {"work": TacticPolicy(on_disconnect="continue")}
+    for options, headers in (
+        ({"on_disconnect": "continue"}, ()),
+        ({"policies": policy}, ()),
+        ({}, ("X-LLLM-On-Disconnect: continue",)),
+    ):
+        work.__init__()
+        server = serve(tactic, **options)
+        from_scratch = raw("/run", "short", *headers)
+        connection = server.connect(from_scratch)
+        assert work.started.wait(5)
+        connection.close()
+        assert work.finished.wait(5)
+        assert work.cancelled is None
+
+
+def test_one_call_can_ask_to_be_cancelled(serve, make, work):
+    """Against the policy of the service; anything but the two words is refused."""
+    server = serve(make(work.wait), on_disconnect="continue")
+    connection = server.connect(raw("/run", 1, "X-LLLM-On-Disconnect: cancel"))
+    assert work.started.wait(5)
+    connection.close()
+    assert work.finished.wait(2)
+    status, _, _ = server.request("/run", 1, headers={"X-LLLM-On-Disconnect": "shrug"})
+    assert status == 400
+
+
+def raw(path, body, *headers):
+    """Return the bytes of a request."""
+    data = json.dumps(body).encode()
+    head = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: application/json",
+        f"Content-Length: {len(data)}",
+        *headers,
+    ]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + data
+
+
+def test_a_caller_that_leaves_before_its_body_is_complete(serve, echo, wait_for):
+    """Nothing runs, nothing is logged as a failure, and the service goes on."""
+    server = serve(echo)
+    request = raw("/run", {"text": "x" * 100})
+    with server.connect(request[:-50]):
+        wait_for(lambda: server.service.active == 1)
+    wait_for(lambda: server.service.active == 0)
+    assert server.request("/run", {"text": "x"})[0] == 200
+
+
+def test_slow_bodies_are_given_up(serve, echo):
+    """408 once the body has taken too long; other callers do not notice."""
+    server = serve(echo, body_timeout=0.3)
+    with server.connect(raw("/run", {"text": "x"})[:-3]) as connection:
+        begun = time.monotonic()
+        assert server.request("/run", {"text": "x"})[0] == 200
+        answer = connection.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"RequestTimeout" in answer
+        assert 0.2 < time.monotonic() - begun < 2
+
+
+def test_a_deadline_holds_for_the_body_too(serve, echo):
+    """The caller's time is up whatever it is doing."""
+    server = serve(echo)
+    request = raw("/run", {"text": "x"}, "X-LLLM-Timeout-Ms: 200")
+    with server.connect(request[:-3]) as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 504")
+
+
+def test_a_large_body_is_refused_before_it_is_sent(serve, untyped):
+    """The announcement is enough; chunks are counted."""
+    server = serve(untyped, max_body_bytes=1000)
+    head = b"POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    with server.connect(head + b"Content-Length: 100000\r\n\r\n") as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413")
+    chunk = b"3e8\r\n" + b"x" * 1000 + b"\r\n"
+    with server.connect(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + chunk) as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"Host: evil.example\r\n", b"403"),
+        (b"Host: 127.0.0.1\r\nOrigin: http://evil.example\r\n", b"403"),
+        (b"Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\n", b"403"),
+        (b"Host: 127.0.0.1\r\n", b"200"),
+    ],
+)
+def test_forged_requests(serve, untyped, head, status):
+    """A cross-site form needs no preflight, and a rebound name no origin."""
+    server = serve(untyped)
+    text = b"POST /run HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" + head + b"\r\nhi"
+    with server.connect(text) as connection:
+        assert connection.recv(65_536).split(b" ")[1] == status
+
+
+def test_a_tactic_that_hangs_is_answered_for(serve, make):
+    """By the service's own limit; the next call is served."""
+
+    async def work(value, context):
+        if value == "hang":
+            await asyncio.sleep(60)
+        return value
+
+    server = serve(make(work), request_timeout=0.2)
+    status, _, body = server.request("/run", "hang")
+    assert (status, json.loads(body)["detail"]["error"]["type"]) == (504, "DeadlineExceeded")
+    assert server.request("/run", "ok")[0] == 200
+
+
+def test_health_answers_while_threads_and_streams_work(serve, make):
+    """Synchronous calls and streams leave the loop alone."""
+
+    def nap(value, context):
+        time.sleep(0.3)
+
+    def stream(value, context):
+        for number in range(10):
+            time.sleep(0.05)
+            yield number
+
+    server = serve([make(nap, name="nap"), make(stream, name="stream")])
+    with ThreadPoolExecutor(20) as pool:
+        calls = [pool.submit(server.request, "/tactics/nap/run", 1) for _ in range(10)]
+        calls += [pool.submit(server.request, "/tactics/stream/stream", 1) for _ in range(10)]
+        time.sleep(0.1)
+        slowest = []
+        for _ in range(10):
+            begun = time.monotonic()
+            assert server.request("/health", method="GET")[0] == 200
+            slowest.append(time.monotonic() - begun)
+        assert {call.result()[0] for call in calls} == {200}
+    assert sorted(slowest)[5] < 0.05
+    assert max(slowest) < 0.3
+
+
+def test_twenty_synchronous_calls_run_at_once(serve, make):
+    """They do not wait for each other."""
+    server = serve(make(lambda value, context: time.sleep(0.5)))
+    begun = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        statuses = set(pool.map(lambda _: server.request("/run", 1)[0], range(20)))
+    assert statuses == {200}
+    assert time.monotonic() - begun < 1.5
+
+
+def test_a_service_that_stops_lets_calls_finish(serve, make, wait_for):
+    """New calls are sent away, running ones answered, streams ended with a reason."""
+
+    async def work(value, context):
+        await asyncio.sleep(0.4)
+        return "finished"
+
+    async def endless(value, context):
+        while True:
+            yield "tick"
+            await asyncio.sleep(0.05)
+
+    server = serve([make(work), make(endless, name="endless")], drain_timeout=1.0)
+    with ThreadPoolExecutor(2) as pool:
+        call = pool.submit(server.request, "/tactics/work/run", 1)
+        stream = pool.submit(server.request, "/tactics/endless/stream", 1)
+        wait_for(lambda: server.service.active == 2)
+        thread = threading.Thread(target=server.drain)
+        thread.start()
+        wait_for(lambda: server.service.draining)
+        assert server.request("/ready", method="GET")[0] == 503
+        status, headers, _ = server.request("/tactics/work/run", 1)
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert json.loads(call.result()[2])["output"] == "finished"
+        text = stream.result()[2].decode()
+        thread.join(10)
+    assert '"error_type":"ServiceUnavailable"' in text
+    assert text.endswith("event: end\n\n")
+
+
+def test_a_call_that_does_not_finish_is_told(serve, make, wait_for):
+    """503, once the time for leaving is up."""
+
+    async def work(value, context):
+        await asyncio.sleep(30)
+
+    server = serve(make(work), drain_timeout=0.2)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(server.request, "/run", 1)
+        wait_for(lambda: server.service.active == 1)
+        server.drain()
+        status, headers, body = call.result()
+    assert (status, headers["Retry-After"]) == (503, "1")
+    assert json.loads(body)["detail"]["error"]["type"] == "ServiceUnavailable"
+
+
+def test_a_slow_reader_slows_its_stream_down(serve, make):
+    """The stream waits; it is not collected in memory."""
+    produced = []
+
+    async def work(value, context):
+        for number in range(5000):
+            produced.append(number)
+            yield "x" * 10_000
+
+    server = serve(make(work))
+    with server.call("/stream", 1) as connection:
+        connection.recv(1000)
+        time.sleep(0.5)
+        assert len(produced) < 4000
+        total = 0
+        while b"event: end" not in (chunk := connection.recv(1 << 20)):
+            total += len(chunk)
+    assert len(produced) == 5000
+    assert total > 5000 * 10_000
+
+
+def test_many_requests_on_one_connection(serve, echo):
+    """Keep-alive works across successes and refusals."""
+    server = serve(echo)
+    with server.connect() as connection:
+        for body, status in (({"text": "a"}, b"200"), ({"text": 1}, b"400"), ({"text": "b"}, b"200")):
+            connection.sendall(raw("/run", body))
+            assert connection.recv(65_536).split(b" ")[1] == status
+
+
+def test_large_bodies_come_back_whole(serve, untyped):
+    """In parts, off the loop, with the right length."""
+    server = serve(untyped, max_body_bytes=1 << 26)
+    value = {"text": "ü" * 1_000_000, "list": list(range(50_000))}
+    for _ in range(2):
+        status, headers, body = server.request("/run", {"input": value})
+        assert (status, int(headers["Content-Length"])) == (200, len(body))
+        assert json.loads(body)["output"] == value
+
+
+def test_usage_and_errors_survive_a_crowd(serve, make):
+    """Two hundred calls at once each get their own answer."""
+
+    async def work(value, context):
+        await asyncio.sleep(0.001 * (value % 7))
+        if value % 5 == 0:
+            raise ValueError(str(value))
+        return [value, context.request_id]
+
+    server = serve(make(work))
+
+    def call(number):
+        body = {"input": number, "context": {"request_id": f"r{number}"}}
+        return number, *server.request("/run", body)
+
+    with ThreadPoolExecutor(16) as pool:
+        for number, status, headers, body in pool.map(call, range(200)):
+            assert headers["x-request-id"] == f"r{number}"
+            answer = json.loads(body)
+            if number % 5:
+                assert (status, answer["output"]) == (200, [number, f"r{number}"])
+            else:
+                assert (status, answer["detail"]["error"]["message"]) == (500, str(number))
+    assert server.service.active == 0
