@@ -31,13 +31,23 @@ class Accepted:
     Attributes:
         names: Those that it names.
         everything: Whether it takes any others as well.
+        refused: Those that it does not take in spite of that.
     """
 
     names: frozenset[str]
     everything: bool
+    refused: frozenset[str] = frozenset()
 
     def __contains__(self, name: str) -> bool:
-        return self.everything or name in self.names
+        return name in self.names or (self.everything and name not in self.refused)
+
+    def without(self, refused: frozenset[str]) -> Accepted:
+        """Return the same without some arguments.
+
+        Args:
+            refused: Names of the arguments.
+        """
+        return Accepted(self.names - refused, self.everything, refused) if refused else self
 
 
 _accepted: WeakKeyDictionary[type, dict[str, Accepted]] = WeakKeyDictionary()

@@ -14,6 +14,7 @@ from lllm_runtime_pydantic_ai.agent_facts import accepted_by
 from lllm_runtime_pydantic_ai.config import PydanticAITacticConfig
 from lllm_runtime_pydantic_ai.connections import keep_connections_apart
 from lllm_runtime_pydantic_ai.deps import resolve_deps
+from lllm_runtime_pydantic_ai.durability import left_to_engine
 from lllm_runtime_pydantic_ai.failures import tactic_error
 from lllm_runtime_pydantic_ai.run_arguments import add_identity, given_arguments
 from lllm_runtime_pydantic_ai.stopping import CallerWatch
@@ -47,7 +48,9 @@ class RunFrame:
         kwargs: Mapping[str, Any],
     ) -> None:
         self._agent = agent
-        self._accepted = accepted_by(agent, method)
+        left_out = left_to_engine(agent)
+        self._kept = bool(left_out)
+        self._accepted = accepted_by(agent, method).without(left_out)
         self._config = config
         self._name = name
         self._context = context
@@ -62,7 +65,7 @@ class RunFrame:
         add_identity(arguments, self._accepted)
         keep_connections_apart(arguments.get("model") or self._agent.model)
         self._meter = RunMeter(self._name, arguments)
-        self._watch = CallerWatch(self._context, arguments, self._accepted)
+        self._watch = CallerWatch(self._context, arguments, self._accepted, kept=self._kept)
         await self._watch.begin()
         return arguments, self._meter
 

@@ -22,17 +22,22 @@ class CallerWatch:
     """Hands the deadline and the cancellation of a call to a run.
 
     The library's own means are used where its release has them: they keep what the run had done so far in the
-    exception. Otherwise the task is cancelled.
+    exception. Otherwise the task is cancelled. A run that a durable execution engine keeps gets a time limit and is
+    not watched.
 
     Args:
         context: The context of the call.
         arguments: Arguments of the run; a time limit and a cancellation token are added.
         accepted: What the agent's method takes.
+        kept: Whether an engine keeps the run.
     """
 
-    def __init__(self, context: CallContext, arguments: dict[str, Any], accepted: Accepted) -> None:
+    def __init__(
+        self, context: CallContext, arguments: dict[str, Any], accepted: Accepted, *, kept: bool = False
+    ) -> None:
         self._context = context
         self._limit: asyncio.Timeout | None = None
+        self._handle: asyncio.TimerHandle | None = None
         ours = _seconds_to_keep(context, arguments, accepted)
         # A token that the user handed in may belong to other runs as well, so it is never used up here.
         if "cancellation_token" in accepted and arguments.get("cancellation_token") is None:
@@ -44,7 +49,8 @@ class CallerWatch:
             self._limit = asyncio.timeout(ours)
             self._stop = self._expire
         self._loop = asyncio.get_running_loop()
-        self._handle = self._loop.call_later(_LOOK_EVERY, self._look)
+        if not kept:
+            self._handle = self._loop.call_later(_LOOK_EVERY, self._look)
 
     async def begin(self) -> None:
         """Begin to keep what the library does not keep itself."""
@@ -60,7 +66,8 @@ class CallerWatch:
         Returns:
             The same, or the tactic error that stands for the end that was put to the run here.
         """
-        self._handle.cancel()
+        if self._handle is not None:
+            self._handle.cancel()
         if self._limit is None:
             return error
         trace = None if error is None else error.__traceback__
