@@ -43,11 +43,21 @@ class _Loop:
                 ready = Event()
                 loop = asyncio.new_event_loop()
                 loop.call_soon(ready.set)
-                self.thread = Thread(target=loop.run_forever, name="lllm-background", daemon=True)
+                self.thread = Thread(target=_run_on, args=(loop,), name="lllm-background", daemon=True)
                 self.thread.start()
                 ready.wait()
                 self._loop = loop
             return self._loop
+
+
+def _run_on(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop for as long as the process lives.
+
+    A task that wants to end the process ends its loop's run; the task has kept the exception for who waits for it.
+    """
+    while True:
+        with suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
 
 
 _loops = [_Loop()]

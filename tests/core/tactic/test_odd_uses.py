@@ -71,6 +71,25 @@ def test_driven_code_may_drive_at_any_depth():
     assert in_time(lambda: drive(first())) == [1, 2]
 
 
+@pytest.mark.parametrize("wish", [SystemExit, KeyboardInterrupt])
+def test_driven_code_that_wants_to_end_the_process_does_not_end_the_loop(wish):
+    """Who waits gets the exception, also from a task below; whoever drives next is served as before."""
+
+    async def leave():
+        raise wish("enough")
+
+    async def below():
+        await asyncio.create_task(leave())
+
+    async def stay():
+        return "still here"
+
+    for coroutine in (leave, below):
+        with pytest.raises(wish, match="enough"):
+            drive(coroutine())
+        assert drive(stay()) == "still here"
+
+
 def test_a_stop_iteration_in_a_worker_thread_is_an_error_and_no_hang():
     """A future cannot carry it; the caller learns of it as generators tell it, by a RuntimeError."""
 
