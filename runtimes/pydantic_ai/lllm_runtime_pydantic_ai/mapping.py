@@ -31,10 +31,18 @@ def agent_input(value: Any, config: PydanticAITacticConfig, *, library: bool) ->
         if mode == "python":
             return value
         return value.model_dump(mode="json") if mode == "dict" else value.model_dump_json()
-    readable = value is None or isinstance(value, Sequence)
-    if library and mode in {"auto", "json"} and not readable:
+    if library and mode in {"auto", "json"} and not _is_prompt(value):
         return to_json(value).decode()
     return value
+
+
+def _is_prompt(value: Any) -> bool:
+    """Tell whether the library can be handed a value as it is: nothing, text, or a sequence of its contents."""
+    if value is None or isinstance(value, (str, bytes)):
+        return True
+    return isinstance(value, Sequence) and all(
+        isinstance(item, str) or type(item).__module__.startswith("pydantic_ai.") for item in value
+    )
 
 
 def tactic_output(result: Any, config: PydanticAITacticConfig) -> Any:

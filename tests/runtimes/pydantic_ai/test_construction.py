@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import ValidationError
-from pydantic_ai import Agent, PromptedOutput, ToolOutput
+from pydantic_ai import Agent, ImageUrl, PromptedOutput, ToolOutput
 from pydantic_ai.models.test import TestModel as ScriptedModel
 
 from lllm import as_tactic
@@ -156,12 +156,16 @@ def test_a_mapped_output_has_no_schema_of_the_agent(briefer):
 def test_inputs_without_text_become_json(briefer, topic_type):
     """The library takes text or a sequence of contents; a model, a dict or a number is handed over as JSON."""
     tactic = PydanticAITactic(briefer, result_mode="result")
+    picture = ImageUrl("https://example.org/tides.png")
     for value, text in (
         (topic_type(topic="refs"), '{"topic":"refs"}'),
         ({"topic": "refs"}, '{"topic":"refs"}'),
         (7, "7"),
         ("plain", "plain"),
         (["part one", "part two"], ["part one", "part two"]),
+        (["a picture:", picture], ["a picture:", picture]),
+        ([topic_type(topic="refs")], '[{"topic":"refs"}]'),
+        (("tides", {"words": 3}), '["tides",{"words":3}]'),
     ):
         assert tactic.run(value).all_messages()[0].parts[-1].content == text
 
