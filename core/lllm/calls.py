@@ -40,7 +40,10 @@ root_calls: ContextVar[list[Call] | None] = ContextVar("lllm_root_calls", defaul
 
 def current_call() -> Call | None:
     """Return the innermost call that is running in this thread or task, or None outside of one."""
-    return active_call.get()
+    call = active_call.get()
+    if call is not None:
+        call.keep()
+    return call
 
 
 class Call:
@@ -68,6 +71,7 @@ class Call:
     error: BaseException | None = None
     bounded: bool = False
     observer: PluginManager | None = None
+    _kept: bool = False
     _waiting: tuple[Call, ...] = ()
     _duration: float | None = None
     _session: TacticCallSession | None = None
@@ -85,6 +89,7 @@ class Call:
                 else:
                     self._join(parent._session)
         elif (begun := root_calls.get()) is not None:
+            self._kept = True
             begun.append(self)
 
     def __repr__(self) -> str:
@@ -164,6 +169,27 @@ class Call:
     def usage(self) -> InvokeCost:
         """Tokens and dollars of this call and of everything below it, so far."""
         return self.session.total_cost
+
+    def keep(self) -> None:
+        """Note that somebody holds this call and may ask for its session when the outermost call has ended."""
+        call: Call | None = self
+        while call is not None and not call._kept:
+            call._kept = True
+            call = call.parent
+
+    def forget(self) -> None:
+        """Let go of the calls below an outermost call that nobody holds.
+
+        They refer to the one above them, and such circles would all be left to the garbage collector.
+        """
+        if self.parent is None and not self._kept:
+            self._drop()
+
+    def _drop(self) -> None:
+        waiting, self._waiting = self._waiting, ()
+        for child in waiting:
+            if child._waiting:
+                child._drop()
 
     def succeed(self, output: Any) -> None:
         """End the call with a result.

@@ -102,7 +102,10 @@ class CallContext(BaseModel):
     @property
     def bounded(self) -> bool:
         """Whether there is a deadline."""
-        fate = self._given_fate()
+        try:
+            fate = _read_fate(self)
+        except AttributeError:
+            fate = self._given_fate()
         return fate is not None and fate.deadline is not None
 
     @property

@@ -235,6 +235,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
         observer = host.observing_manager()
         if observer is not None:
             call.observer = observer
+            call.keep()
             observer.call_started(call)
         return call
 
@@ -273,6 +274,7 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
     def _bind(self, call: Call) -> Tactic[Any, Any]:
         """Return what does the work of one call: the claiming runtime's copy for it."""
         assert self._claimed_by is not None
+        call.keep()
         bound = host.runtime_named(self._claimed_by).bind(self, call)
         if bound is not self:
             bind_parts(bound, call, Tactic)
@@ -286,8 +288,12 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
 
     def _succeeded(self, call: Call, trace: CallTrace | None, return_session: Any) -> Any:
         self._end(call)
+        if return_session:
+            return call.session
+        if call._waiting:
+            call.forget()
         if trace is None:
-            return call.session if return_session else call.output
+            return call.output
         trace.success(call.output)
         _add_usage(trace, call)
         return models.CallResult.of(call.output, trace)

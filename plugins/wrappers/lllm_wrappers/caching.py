@@ -13,20 +13,23 @@ from typing import Any
 from pydantic_core import to_json
 
 from lllm import Tactic
+from lllm.background import running_loop
 from lllm.context import CallContext
 from lllm.names import copy_boundary
 from lllm_wrappers.numbers import check_count, check_seconds
+from lllm_wrappers.renewal import Renewed
+from lllm_wrappers.waiting import wait_for
 from lllm_wrappers.wrapper import Wrapper, aclose
 
 __all__ = ["CacheTactic", "cache"]
 
 
-class CacheTactic(Wrapper, register=False):
+class CacheTactic(Renewed, Wrapper, register=False):
     """A tactic that does equal work once.
 
-    Inputs are equal when their JSON forms are, key order aside. Calls with one input that run at the same time share
-    one piece of work. Failures are not kept. Keyword arguments are part of the key. Streams are replayed chunk by
-    chunk once they have ended well.
+    Inputs are equal when their JSON forms are, key order aside; what has none is never kept. Calls with one input
+    that run at the same time share one piece of work. Failures are not kept. Keyword arguments are part of the key.
+    Streams are replayed chunk by chunk once they have ended well. Copies and forked processes begin empty.
 
     Args:
         tactic: The tactic inside.
@@ -35,6 +38,8 @@ class CacheTactic(Wrapper, register=False):
         key: Makes the key of an input instead of its JSON form.
         name: Name instead of `<inner name>_cache`.
     """
+
+    _own_state = ("_kept", "_running", "_lock")
 
     def __init__(
         self,
@@ -48,10 +53,13 @@ class CacheTactic(Wrapper, register=False):
         self.max_entries = check_count(max_entries, "max_entries")
         self.ttl = None if ttl is None else check_seconds(ttl, "ttl")
         self.key = key
+        self._begin_state()
+        super().__init__(tactic, "cache", name=name)
+
+    def _renew(self) -> None:
         self._kept: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
         self._running: dict[Any, Future[Any]] = {}
         self._lock = Lock()
-        super().__init__(tactic, "cache", name=name)
 
     def clear(self) -> None:
         """Forget all results."""
@@ -60,14 +68,18 @@ class CacheTactic(Wrapper, register=False):
 
     def _run(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
         key = self._key("run", input_value, kwargs)
+        if key is None:
+            return self.tactic.run(input_value, context=context, **kwargs)
         while True:
             found, future, mine = self._claim(key)
             if found:
                 return future.result()
             if mine:
                 break
+            if running_loop() is not None:  # whoever does the work may need this very thread for it
+                return self.tactic.run(input_value, context=context, **kwargs)
             try:
-                return self._shared(future.result())
+                return self._shared(wait_for(future, context))
             except CancelledError:
                 continue  # whoever did the work went away; somebody else must do it
         try:
@@ -79,6 +91,8 @@ class CacheTactic(Wrapper, register=False):
 
     async def _arun(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
         key = self._key("run", input_value, kwargs)
+        if key is None:
+            return await self.tactic.arun(input_value, context=context, **kwargs)
         while True:
             found, future, mine = self._claim(key)
             if found:
@@ -101,6 +115,9 @@ class CacheTactic(Wrapper, register=False):
 
     def _stream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Iterator[Any]:
         key = self._key("stream", input_value, kwargs)
+        if key is None:
+            yield from self.tactic.stream(input_value, context=context, **kwargs)
+            return
         kept = self._look_up(key)
         if kept is not None:
             yield from kept[0]
@@ -123,7 +140,7 @@ class CacheTactic(Wrapper, register=False):
         self, kind: str, input_value: Any, context: CallContext, kwargs: dict[str, Any]
     ) -> AsyncIterator[Any]:
         key = self._key(kind, input_value, kwargs)
-        kept = self._look_up(key)
+        kept = None if key is None else self._look_up(key)
         if kept is not None:
             for chunk in kept[0]:
                 yield chunk
@@ -133,15 +150,21 @@ class CacheTactic(Wrapper, register=False):
         chunks = []
         try:
             async for chunk in source:
-                chunks.append(chunk)
+                if key is not None:
+                    chunks.append(chunk)
                 yield chunk
         finally:
             await aclose(source)
-        self._keep(key, chunks)
+        if key is not None:
+            self._keep(key, chunks)
 
     def _key(self, kind: str, input_value: Any, kwargs: dict[str, Any]) -> Any:
+        """Return what the result is kept under, or None when the call has no JSON form and is not kept."""
         made = self.key(input_value) if self.key is not None else _canonical(input_value)
-        return kind, made, _canonical(kwargs) if kwargs else b""
+        options = _canonical(kwargs) if kwargs else b""
+        if options is None or (made is None and self.key is None):
+            return None
+        return kind, made, options
 
     def _claim(self, key: Any) -> tuple[bool, Future[Any], bool]:
         """Return (found, future, mine): a kept result, another caller's work, or work to do oneself."""
@@ -200,8 +223,12 @@ class CacheTactic(Wrapper, register=False):
         return copy_boundary(output, lenient=True)
 
 
-def _canonical(value: Any) -> bytes:
-    return to_json(_sorted(value), fallback=repr)
+def _canonical(value: Any) -> bytes | None:
+    """Return the JSON form with its keys in order, or None; a `repr` would not do: it may show an address."""
+    try:
+        return to_json(_sorted(value), inf_nan_mode="constants")
+    except Exception:
+        return None
 
 
 def _sorted(value: Any) -> Any:

@@ -40,6 +40,9 @@ class FallbackTactic(Wrapper, register=False):
         """Return what every one of the tactics can do."""
         return set.intersection(*(tactic.capabilities() for tactic in self.tactics))
 
+    def _parts(self) -> tuple[Tactic[Any, Any], ...]:
+        return self.tactics
+
     def _run(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
         failures: list[Exception] = []
         for tactic in self.tactics:

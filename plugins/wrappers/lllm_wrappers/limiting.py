@@ -11,17 +11,20 @@ from threading import Lock
 from typing import Any
 
 from lllm import Tactic
-from lllm.context import CallContext
+from lllm.context import CallContext, check_deadline
 from lllm_wrappers.numbers import check_count, check_seconds
+from lllm_wrappers.renewal import Renewed
+from lllm_wrappers.waiting import wait_for
 from lllm_wrappers.wrapper import Wrapper, aclose
 
 __all__ = ["LimitTactic", "limit"]
 
 
-class LimitTactic(Wrapper, register=False):
+class LimitTactic(Renewed, Wrapper, register=False):
     """A tactic that runs at most so often; further calls wait their turn, first come, first served.
 
-    Calls from threads and from event loops share one queue. A stream holds its place until it ends.
+    Calls from threads and from event loops share one queue. A stream holds its place until it ends. Copies and forked
+    processes count for themselves.
 
     Args:
         tactic: The tactic inside.
@@ -33,6 +36,8 @@ class LimitTactic(Wrapper, register=False):
     Raises:
         ValueError: A number is malformed, or neither limit is given.
     """
+
+    _own_state = ("_gate", "_starts", "_lock")
 
     def __init__(
         self,
@@ -48,13 +53,16 @@ class LimitTactic(Wrapper, register=False):
         self.concurrency = None if concurrency is None else check_count(concurrency, "concurrency")
         self.rate = None if rate is None else check_count(rate, "rate")
         self.per = check_seconds(per, "per")
+        self._begin_state()
+        super().__init__(tactic, "limit", name=name)
+
+    def _renew(self) -> None:
         self._gate = _Gate(self.concurrency)
         self._starts: deque[float] = deque(maxlen=self.rate)
         self._lock = Lock()
-        super().__init__(tactic, "limit", name=name)
 
     def _run(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
-        self._enter()
+        self._enter(context)
         try:
             return self.tactic.run(input_value, context=context, **kwargs)
         finally:
@@ -68,7 +76,7 @@ class LimitTactic(Wrapper, register=False):
             self._gate.leave()
 
     def _stream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Iterator[Any]:
-        self._enter()
+        self._enter(context)
         try:
             yield from self.tactic.stream(input_value, context=context, **kwargs)
         finally:
@@ -95,15 +103,24 @@ class LimitTactic(Wrapper, register=False):
             await aclose(source)
             self._gate.leave()
 
-    def _enter(self) -> None:
+    def _enter(self, context: CallContext) -> None:
+        """Wait for a place and for the pace, at most until the deadline."""
         place = self._gate.enter()
         try:
             if place is not None:
-                place.result()
+                wait_for(place, context)
         except BaseException:
             self._gate.give_up(place)
             raise
-        self._paced(time.sleep)
+        try:
+            due = self._due()
+            if due > 0:
+                remaining = context.remaining
+                time.sleep(due if remaining is None else max(0.0, min(due, remaining)))
+                check_deadline(context)
+        except BaseException:
+            self._gate.leave()
+            raise
 
     async def _aenter(self) -> None:
         place = self._gate.enter()
@@ -114,14 +131,9 @@ class LimitTactic(Wrapper, register=False):
             self._gate.give_up(place)
             raise
         try:
-            await asyncio.sleep(self._due())
-        except BaseException:
-            self._gate.leave()
-            raise
-
-    def _paced(self, sleep: Any) -> None:
-        try:
-            sleep(self._due())
+            due = self._due()
+            if due > 0:
+                await asyncio.sleep(due)
         except BaseException:
             self._gate.leave()
             raise

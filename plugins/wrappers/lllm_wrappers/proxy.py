@@ -90,6 +90,10 @@ class ProxyTactic(Wrapper, register=False):
         )
 
     def _run(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
+        if self.sink is None and self.on_error is None:  # nobody to tell, so nothing to watch
+            value = input_value if self.before is None else _now(self.before, input_value, context, self)
+            output = self.tactic.run(value, context=context, **kwargs)
+            return output if self.after is None else _now(self.after, output, context, self)
         watch = _Watch(self, context, input_value)
         try:
             value = _now(self.before, input_value, context, self)
@@ -101,6 +105,10 @@ class ProxyTactic(Wrapper, register=False):
         return output
 
     async def _arun(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
+        if self.sink is None and self.on_error is None:
+            value = input_value if self.before is None else await _later(self.before, input_value, context)
+            output = await self.tactic.arun(value, context=context, **kwargs)
+            return output if self.after is None else await _later(self.after, output, context)
         watch = _Watch(self, context, input_value)
         try:
             value = await _later(self.before, input_value, context)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
 from lllm.fields import Metadata, Number, SegmentText, TokenText
+from lllm_wrappers.renewal import Renewed
 
 __all__ = ["InMemoryProxyLog", "ProxyRecord"]
 
@@ -46,11 +47,16 @@ class ProxyRecord(BaseModel):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class InMemoryProxyLog:
+class InMemoryProxyLog(Renewed):
     """A sink that keeps records in this process; safe under threads."""
+
+    _own_state = ("_lock",)
 
     def __init__(self) -> None:
         self._records: list[ProxyRecord] = []
+        self._begin_state()
+
+    def _renew(self) -> None:
         self._lock = Lock()
 
     @property

@@ -18,13 +18,17 @@ __all__ = ["RetryTactic", "retry"]
 _FINAL = (SchemaError, TacticUnsupportedError, BudgetExceeded, DeadlineExceeded)
 """Failures that another try cannot mend."""
 
+_PASSING = frozenset({408, 409, 425, 429})
+"""Statuses of refusals that pass: too slow, a conflict, too early, too often."""
+
 
 class RetryTactic(Wrapper, register=False):
     """A tactic that is called again when it fails.
 
     The pause before try n is `backoff * 2 ** (n - 2)` seconds, at most `max_backoff`, shortened at random by up to
-    half; an error with a `retry_after` in seconds is given at least that time. Bad input, missing capabilities and
-    spent budgets or deadlines are never retried. A stream is only retried until its first chunk.
+    half; an error with a `retry_after` in seconds is given at least that time. Bad input, missing capabilities, spent
+    budgets or deadlines and what a service refuses (401, 403, 404 and their like) are never retried. A stream is
+    only retried until its first chunk.
 
     Args:
         tactic: The tactic inside.
@@ -113,7 +117,7 @@ class RetryTactic(Wrapper, register=False):
 
     def _pause(self, error: Exception, attempt: int, context: CallContext) -> float:
         """Return the seconds to wait, or raise the error when no further try is due."""
-        if attempt >= self.attempts or isinstance(error, _FINAL) or context.cancelled:
+        if attempt >= self.attempts or _is_final(error) or context.cancelled:
             raise error
         pause = min(self.backoff * 2.0 ** (attempt - 1), self.max_backoff) * uniform(0.5, 1.0)
         asked = getattr(error, "retry_after", None)
@@ -123,6 +127,13 @@ class RetryTactic(Wrapper, register=False):
         if remaining is not None and pause >= remaining:
             raise error
         return pause
+
+
+def _is_final(error: Exception) -> bool:
+    """Tell whether another try cannot mend a failure; a service that refuses a call says so in its status."""
+    status = getattr(error, "status_code", None)
+    refused = isinstance(status, int) and 400 <= status < 500 and status not in _PASSING
+    return refused or isinstance(error, _FINAL)
 
 
 def retry(tactic: Tactic[Any, Any], **options: Any) -> RetryTactic:

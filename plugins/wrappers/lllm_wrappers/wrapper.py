@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any, Self, cast
 
-from lllm import Tactic, TacticEvent
-from lllm.context import CallContext
+from lllm import Tactic
 from lllm.names import check_metadata
 
 __all__ = ["Wrapper", "aclose", "check_wrapped"]
@@ -43,6 +43,8 @@ async def aclose(chunks: Any) -> None:
 class Wrapper(Tactic[Any, Any], register=False):
     """A tactic around another one, with its types, refs, examples and capabilities.
 
+    A `with` block opens and closes what is inside, as far as that is a context manager.
+
     Args:
         tactic: The tactic inside.
         kind: Word that names the behaviour; the runtime kind and the end of the default name.
@@ -64,6 +66,8 @@ class Wrapper(Tactic[Any, Any], register=False):
     ) -> None:
         inner = check_wrapped(tactic)
         self.tactic = inner
+        self._opened: list[ExitStack] = []
+        self._aopened: list[AsyncExitStack] = []
         self.runtime_kind = kind
         self.input_type = inner.input_type
         self.output_type = inner.output_type
@@ -82,14 +86,36 @@ class Wrapper(Tactic[Any, Any], register=False):
         """Return what the wrapper does itself, and streams and events when the tactic inside has them."""
         return {"run", "arun"} | (self.tactic.capabilities() & {"stream", "events"})
 
+    def _parts(self) -> tuple[Tactic[Any, Any], ...]:
+        """Return the tactics inside, which `with` opens and closes."""
+        return (self.tactic,)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for part in self._parts():
+                if hasattr(type(part), "__enter__"):
+                    stack.enter_context(cast("Any", part))
+            self._opened.append(stack.pop_all())
+        return self
+
+    def __exit__(self, *exception: Any) -> bool | None:
+        return self._opened.pop().__exit__(*exception)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            for part in self._parts():
+                if hasattr(type(part), "__aenter__"):
+                    await stack.enter_async_context(cast("Any", part))
+                elif hasattr(type(part), "__enter__"):
+                    stack.enter_context(cast("Any", part))
+            self._aopened.append(stack.pop_all())
+        return self
+
+    async def __aexit__(self, *exception: Any) -> bool | None:
+        return await self._aopened.pop().__aexit__(*exception)
+
     def _export_input_schema(self) -> dict[str, Any] | None:
         return self.tactic._export_input_schema()
 
     def _export_output_schema(self) -> dict[str, Any] | None:
         return self.tactic._export_output_schema()
-
-    def _inner_events(
-        self, value: Any, context: CallContext | None, kwargs: dict[str, Any]
-    ) -> AsyncIterator[TacticEvent]:
-        """Return the inner events; the inner tactic makes them of its chunks when it has none of its own."""
-        return self.tactic.aevents(value, context=context, **kwargs)
