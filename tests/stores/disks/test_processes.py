@@ -6,29 +6,25 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from lllm.errors import StoreBusyError
-from lllm.store.process_lock import ProcessLock
-from lllm_store_sqlite import SQLiteStore
+from lllm.store import BackendStore
 
 Child = Callable[..., "subprocess.Popen[str]"]
 
 APPEND = """
 import sys
-from lllm_store_sqlite import SQLiteStore
-store = SQLiteStore(sys.argv[1])
+store = Store(sys.argv[1])
 for number in range(int(sys.argv[2])):
     print(store.append_event({"channel": "raw", "payload": number}).cursor, flush=True)
 """
 CONSUME = """
 import sys
-from lllm_store_sqlite import SQLiteStore
-store = SQLiteStore(sys.argv[1])
+store = Store(sys.argv[1])
 while batch := (store.lease("w", limit=7) if sys.argv[2] == "lease" else store.pull_subscription("w", limit=7)):
     if sys.argv[2] == "lease":
         store.ack(batch)
@@ -38,9 +34,9 @@ while batch := (store.lease("w", limit=7) if sys.argv[2] == "lease" else store.p
 """
 
 
-def test_appends_of_several_processes_are_dense(store: SQLiteStore, child: Child) -> None:
+def test_appends_of_several_processes_are_dense(store: BackendStore, imported: str, child: Child) -> None:
     """Each acknowledged cursor belongs to one process, and none is missing."""
-    children = [child(APPEND, store.root, 100) for _ in range(3)]
+    children = [child(imported + APPEND, store.root, 60) for _ in range(5)]
     outputs = [process.communicate(timeout=60) for process in children]
     cursors = [int(line) for output, _ in outputs for line in output.split()]
     assert sorted(cursors) == list(range(1, 301)), outputs
@@ -49,18 +45,20 @@ def test_appends_of_several_processes_are_dense(store: SQLiteStore, child: Child
 
 
 @pytest.mark.parametrize("how", ["lease", "pull"])
-def test_competing_consumers_share_without_duplicates(store: SQLiteStore, child: Child, how: str) -> None:
+def test_competing_consumers_share_without_duplicates(
+    store: BackendStore, imported: str, child: Child, how: str
+) -> None:
     """Every event is handed to one process, once."""
     store.append_events({"channel": "raw"} for _ in range(1000))
     store.create_subscription("raw", subscription_id="w")
-    children = [child(CONSUME, store.root, how) for _ in range(2)]
+    children = [child(imported + CONSUME, store.root, how) for _ in range(2)]
     outputs = [process.communicate(timeout=60) for process in children]
     cursors = [int(line) for output, _ in outputs for line in output.split()]
     assert sorted(cursors) == list(range(1, 1001)), outputs
     assert store.get_subscription("w").cursor == 1000
 
 
-def test_nothing_acknowledged_is_lost_to_kill(store: SQLiteStore) -> None:
+def test_nothing_acknowledged_is_lost_to_kill(store: BackendStore) -> None:
     """In 20 rounds of kill -9 while appending, every reported cursor is there, and the channel stays dense."""
     for _ in range(20):
         reading, writing = os.pipe()
@@ -81,25 +79,11 @@ def test_nothing_acknowledged_is_lost_to_kill(store: SQLiteStore) -> None:
     assert store.check(deep=True).ok
 
 
-def test_an_append_elsewhere_wakes_a_waiting_reader(store: SQLiteStore, child: Child) -> None:
+def test_an_append_elsewhere_wakes_a_waiting_reader(store: BackendStore, imported: str, child: Child) -> None:
     """Another process is noticed within a moment."""
-    process = child(APPEND, store.root, 1)
+    process = child(imported + APPEND, store.root, 1)
     assert [event.cursor for event in store.wait_events("raw", after_cursor=0, timeout=30)] == [1]
     process.communicate(timeout=30)
-
-
-def test_the_lock_of_a_busy_process_is_waited_for(directory: Path) -> None:
-    """A writer gives up after the timeout with an error that says so, and goes on once it can."""
-    with SQLiteStore(directory, timeout=0.05) as store:
-        store.create_channel({"name": "raw"})
-        with ProcessLock(directory / "sssn.lock", 1.0) as lock:
-            started = time.monotonic()
-            with pytest.raises(StoreBusyError, match=r"^Store is busy: .*another process"):
-                store.append_event({"channel": "raw"})
-            assert 0.05 <= time.monotonic() - started < 1.0
-            assert store.query_events("raw") == ()
-        assert store.append_event({"channel": "raw"}).cursor == 1
-        lock.close()
 
 
 def in_child(work: Callable[[], object]) -> int:
@@ -114,7 +98,7 @@ def in_child(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_a_store_survives_a_fork(store: SQLiteStore) -> None:
+def test_a_store_survives_a_fork(store: BackendStore) -> None:
     """Child and parent go on with the same object, and see each other's events."""
     assert store.append_event({"channel": "raw"}).cursor == 1
 
@@ -127,8 +111,8 @@ def test_a_store_survives_a_fork(store: SQLiteStore) -> None:
     assert store.check(deep=True).ok
 
 
-def test_parent_and_child_append_at_once(store: SQLiteStore) -> None:
-    """After a fork both have connections of their own."""
+def test_parent_and_child_append_at_once(store: BackendStore) -> None:
+    """After a fork both have files and locks of their own."""
     pid = os.fork()
     if pid == 0:
         for _ in range(100):
@@ -141,19 +125,17 @@ def test_parent_and_child_append_at_once(store: SQLiteStore) -> None:
     assert store.check(deep=True).ok
 
 
-def test_a_child_that_closes_leaves_the_parent_alone(store: SQLiteStore) -> None:
-    """The child's end takes neither the parent's connection nor its log."""
+def test_a_child_that_closes_leaves_the_parent_alone(store: BackendStore) -> None:
+    """The child's end takes neither the parent's files nor its lock."""
     store.append_event({"channel": "raw"})
     assert in_child(store.close) == 0
     assert store.append_event({"channel": "raw"}).cursor == 2
-    with SQLiteStore(store.root) as other:
+    with type(store)(store.root) as other:
         assert other.head("raw") == 2
 
 
-def test_a_fork_while_threads_write_loses_nothing(store: SQLiteStore) -> None:
+def test_a_fork_while_threads_write_loses_nothing(store: BackendStore) -> None:
     """A fork waits for the commit that runs; the child is not held up by threads that it does not have."""
-    import threading
-
     stop = threading.Event()
     acknowledged: list[int] = []
 
