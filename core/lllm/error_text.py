@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from traceback import TracebackException
 
-__all__ = ["error_text", "traceback_text"]
+__all__ = ["error_text", "traceback_text", "typed_error_text"]
 
 _FRAMES = 64
 """How many of the innermost frames a traceback shows: every call of a deep nest writes one down."""
@@ -25,8 +25,22 @@ def error_text(error: BaseException) -> str:
         return f"<no text: __str__ raised {type(failure).__name__}>"
 
 
+def typed_error_text(error: object) -> str:
+    """Return an exception as `Type: message`, and everything else as it prints; what looks like a secret is masked.
+
+    Args:
+        error: The exception, or its text.
+    """
+    from lllm.secrets import mask_secrets
+
+    text = f"{type(error).__name__}: {error_text(error)}" if isinstance(error, BaseException) else str(error)
+    return mask_secrets(text)
+
+
 def traceback_text(error: BaseException) -> str:
     """Return the formatted traceback of an exception and its causes, the innermost 64 frames of each.
+
+    What looks like a secret is masked: records are kept and shown, and somebody else's text may repeat a key.
 
     Args:
         error: The exception.
@@ -34,11 +48,13 @@ def traceback_text(error: BaseException) -> str:
     # Only failures pay for importing it.
     from traceback import TracebackException
 
+    from lllm.secrets import mask_secrets
+
     summary = TracebackException.from_exception(error, limit=0, compact=True)
     # Every call of an endless recursion fails anew on its way out; to tell all that once for each call takes minutes.
     chain = not isinstance(error, RecursionError)
     _fill(summary, error, chain=chain)
-    return "".join(summary.format(chain=chain))
+    return mask_secrets("".join(summary.format(chain=chain)))
 
 
 def _fill(summary: TracebackException | None, error: BaseException | None, *, chain: bool = True) -> None:
