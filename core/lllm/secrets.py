@@ -204,24 +204,36 @@ def _is_public(key: object) -> bool:
     return False
 
 
+_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+_VALUES = frozenset({"default", "example", "examples"})
+
+
 def public_schema(schema: Any) -> Any:
-    """Return a JSON schema without the defaults and examples of fields whose names are secret-shaped.
+    """Return a JSON schema for public eyes.
+
+    Fields whose names are secret-shaped are shown without defaults and examples; those of other fields are filtered
+    as `public_copy` does.
 
     Args:
         schema: A JSON schema, a part of one, or None.
     """
     if isinstance(schema, Mapping):
-        shown = {name: public_schema(part) for name, part in schema.items()}
-        properties = shown.get("properties")
-        if isinstance(properties, dict):
-            shown["properties"] = {
-                name: _without_values(part) if is_secret_key(name) else part
-                for name, part in properties.items()
-            }
-        return shown
+        return {name: _public_part(name, part) for name, part in schema.items()}
     if isinstance(schema, list):
         return [public_schema(part) for part in schema]
     return schema
+
+
+def _public_part(keyword: str, part: Any) -> Any:
+    """Return what stands under one keyword of a JSON schema."""
+    if keyword in _VALUES:
+        return public_copy(part)
+    if keyword not in _NAMED or not isinstance(part, Mapping):
+        return public_schema(part)
+    shown = {name: public_schema(inner) for name, inner in part.items()}
+    if keyword != "properties":
+        return shown
+    return {name: _without_values(inner) if is_secret_key(name) else inner for name, inner in shown.items()}
 
 
 def _without_values(part: Any) -> Any:

@@ -4,7 +4,14 @@ import logging
 
 import pytest
 
-from lllm.secrets import find_secret_key, is_secret_key, looks_secret, mask_secrets, public_copy
+from lllm.secrets import (
+    find_secret_key,
+    is_secret_key,
+    looks_secret,
+    mask_secrets,
+    public_copy,
+    public_schema,
+)
 
 SECRET = (
     "private_key access_key passwd pwd tokens secrets api_keys passwords cookies bearer auth jwt dsn session_id "
@@ -71,3 +78,31 @@ def test_values_that_look_like_keys_are_masked(text):
 def test_plain_text_is_not_masked(text):
     """Short or ordinary text passes unchanged."""
     assert mask_secrets(text) == text
+
+
+def test_schemas_are_shown_without_secret_values():
+    """Fields with secret names lose their values, other values are filtered; names of fields are only names."""
+    key = "sk-abcdefghijklmnopqrstuvwx123456"
+    schema = {
+        "type": "object",
+        "properties": {
+            "password": {"type": "string", "default": "hunter2", "examples": ["x"]},
+            "login": {"type": "object", "default": {"user": "bob", "password": "hunter2"}},
+            "note": {"type": "string", "default": key, "examples": [f"use {key}"]},
+            "default": {"type": "object", "properties": {"token": {"type": "string", "const": "t"}}},
+        },
+        "$defs": {"examples": {"properties": {"size": {"default": 3}}}},
+        "examples": [{"note": key, "api_key": "k"}],
+    }
+    assert public_schema(schema) == {
+        "type": "object",
+        "properties": {
+            "password": {"type": "string"},
+            "login": {"type": "object", "default": {"user": "bob"}},
+            "note": {"type": "string", "default": "***", "examples": ["use ***"]},
+            "default": {"type": "object", "properties": {"token": {"type": "string"}}},
+        },
+        "$defs": {"examples": {"properties": {"size": {"default": 3}}}},
+        "examples": [{"note": "***"}],
+    }
+    assert public_schema(None) is None
