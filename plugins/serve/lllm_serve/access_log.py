@@ -85,12 +85,17 @@ def log_failure(state: RequestState, error: BaseException) -> None:
     )
 
 
+_LONGEST = 1000
+
+
 def printable(text: str) -> str:
-    """Return a text that stays on its line: what a caller sends must not look like lines of the log.
+    """Return a text that stays on its line, and short: what a caller sends must not look like lines of the log.
 
     Args:
         text: Any text.
     """
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}..."
     return text if text.isprintable() else repr(text)[1:-1]
 
 

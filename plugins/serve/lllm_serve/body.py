@@ -7,7 +7,7 @@ from starlette.types import Message, Receive
 from lllm_serve.failures import Refusal
 from lllm_serve.request_state import RequestState
 
-__all__ = ["CallerGone", "check_length", "limited", "read_body"]
+__all__ = ["CallerGone", "check_length", "limited", "read_body", "too_large"]
 
 
 class CallerGone(Exception):
@@ -24,7 +24,6 @@ def too_large(limit: int) -> Refusal:
         413,
         "PayloadTooLarge",
         f"The request body is larger than {limit} bytes, which is the limit here.",
-        headers={"Connection": "close"},
     )
 
 

@@ -9,23 +9,29 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any
 
-from lllm_serve.service import Service
+from lllm_serve.service import LAST_WORDS_SECONDS, Service
 
 __all__ = ["drain_on_signals"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def drain_on_signals(service: Service) -> None:
+_SERVER_SECONDS = 10.0
+"""How long a server may take to stop once the service has been drained."""
+
+
+def drain_on_signals(service: Service, *, overdue: Callable[[], object] | None = None) -> None:
     """Drain a service when its process is told to stop, and only then let the server know; again: at once.
 
     Args:
         service: The service, before it has started.
+        overdue: Called in a thread when the process is still there long after it should have ended, since a tactic
+            blocks the event loop or does not let itself be cancelled; it is to end the process.
     """
 
     @asynccontextmanager
@@ -33,7 +39,7 @@ def drain_on_signals(service: Service) -> None:
         if threading.current_thread() is not threading.main_thread():
             yield  # signals only reach the main thread
             return
-        watch = _SignalWatch(service)
+        watch = _SignalWatch(service, overdue)
         try:
             yield
         finally:
@@ -45,8 +51,9 @@ def drain_on_signals(service: Service) -> None:
 class _SignalWatch:
     """Stands before the handlers that the server has installed."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, overdue: Callable[[], object] | None) -> None:
         self._service = service
+        self._overdue = overdue
         self._loop = asyncio.get_running_loop()
         self._draining: asyncio.Task[None] | None = None
         self._handlers: dict[int, Any] = {each: signal.getsignal(each) for each in _SIGNALS}
@@ -59,6 +66,12 @@ class _SignalWatch:
             signal.signal(each, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        overdue, self._overdue = self._overdue, None
+        if overdue is not None:
+            seconds = self._service.options.drain_timeout + LAST_WORDS_SECONDS + _SERVER_SECONDS
+            timer = threading.Timer(seconds, overdue)
+            timer.daemon = True
+            timer.start()
         self._loop.call_soon_threadsafe(self._begin, number)
 
     def _begin(self, number: int) -> None:

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from lllm import CallContext, DeadlineExceeded, SchemaError
 from lllm_serve.access_log import log_failure
-from lllm_serve.body import CallerGone, read_body
+from lllm_serve.body import CallerGone, read_body, too_large
 from lllm_serve.deadlines import deadline_of
 from lllm_serve.failures import Failure, Refusal
 from lllm_serve.hosts import is_local
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from lllm_serve.service import Service
 
 __all__ = ["OFF_LOOP_BYTES", "Exchange"]
+
+_DEAF_SECONDS = 1.0
+"""How long cancelled work may go on before its caller is answered without it."""
 
 OFF_LOOP_BYTES = 262_144
 """Bodies of this size and more are decoded and encoded in a thread, where others can be served in between."""
@@ -57,9 +60,11 @@ class Exchange:
 
     __slots__ = (
         "_aborted",
+        "_answered",
         "_cancels",
         "_companion",
         "_deadline",
+        "_last_words",
         "_late",
         "_reading",
         "_task",
@@ -93,6 +98,7 @@ class Exchange:
         self.state.endpoint = endpoint
         self.observation = observation_of(self)
         self._aborted: BaseException | None = None
+        self._answered = False
         self._cancels = True
         self._companion: asyncio.Task[None] | None = None
         self._deadline: float | None = None
@@ -119,7 +125,7 @@ class Exchange:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and self._aborted is None:
+            if self.is_stopped(error):
                 raise
             reply = self.failed(self._aborted or error)
         finally:
@@ -127,7 +133,8 @@ class Exchange:
             self.service.end(self)
         if self._aborted is not None and task is not None:
             task.uncancel()
-        if reply is not None:
+        if reply is not None and not self._answered:
+            self._answered = True
             if self.observation is not None and (usage := self.observation.usage()) is not None:
                 reply.headers.append((b"x-lllm-usage", usage))
             await reply.send(self.send)
@@ -160,6 +167,9 @@ class Exchange:
             Refusal: It is too large or comes too slowly.
         """
         body = await read_body(self.receive)
+        limit = self.served.max_body_bytes
+        if limit is not None and len(body) > limit:
+            raise too_large(limit)
         self._reading = False
         if self._late:
             self._watch()
@@ -271,6 +281,31 @@ class Exchange:
         if hasattr(self, "context"):
             self.context.cancel()
         task.cancel()
+        if not isinstance(reason, CallerGone):
+            asyncio.get_running_loop().call_later(_DEAF_SECONDS, self._answer_anyway, task)
+
+    def _answer_anyway(self, task: asyncio.Task[Any]) -> None:
+        """Answer although the work goes on: it was cancelled and does not listen."""
+        if task.done() or self._answered or self.state.status:
+            return
+        self._answered = True
+        reply = None if self._aborted is None else self.failed(self._aborted)
+        if reply is not None:
+            self._last_words = asyncio.get_running_loop().create_task(reply.send(self.send))
+
+    def is_stopped(self, error: BaseException) -> bool:
+        """Tell whether the server ends the request; a tactic may raise `CancelledError` on its own account.
+
+        Args:
+            error: What ended the work.
+        """
+        task = self._task
+        return (
+            isinstance(error, asyncio.CancelledError)
+            and self._aborted is None
+            and task is not None
+            and task.cancelling() > 0
+        )
 
     @property
     def aborted(self) -> BaseException | None:

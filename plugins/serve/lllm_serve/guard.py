@@ -130,11 +130,16 @@ def failure_of(error: HTTPException) -> Failure:
     """
     if isinstance(error, Refusal):
         return error.failure
+    status = error.status_code
     detail: object = error.detail
+    if not 200 <= status <= 599:
+        return Failure(
+            500, type(error).__name__, f"The tactic answered with {status!r}, which is no HTTP status."
+        )
     text = detail if isinstance(detail, str) else type(error).__name__
     metadata: dict[str, Any] = {} if isinstance(detail, str) else {"detail": json_form(detail)[0]}
-    kind = {401: "Unauthorized", 403: "Forbidden"}.get(error.status_code, type(error).__name__)
-    return Failure(error.status_code, kind, text, dict(error.headers or {}), metadata)
+    kind = {401: "Unauthorized", 403: "Forbidden"}.get(status, type(error).__name__)
+    return Failure(status, kind, text, dict(error.headers or {}), metadata)
 
 
 def route_path(scope: Scope) -> str:
@@ -150,6 +155,10 @@ def route_path(scope: Scope) -> str:
     return path
 
 
+_LONGEST_ID = 1024
+"""A caller may choose any id; clients and proxies refuse answers with longer headers than a few thousand bytes."""
+
+
 def _noting(send: Send, state: RequestState) -> Send:
     """Return a `send` that notes the status and adds the id of the request to the headers."""
 
@@ -157,7 +166,7 @@ def _noting(send: Send, state: RequestState) -> Send:
         if message["type"] == "http.response.start":
             state.status = message["status"]
             request_id = header_text(state.request_id)
-            if request_id is not None:
+            if request_id is not None and len(request_id) <= _LONGEST_ID:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
         await send(message)
 

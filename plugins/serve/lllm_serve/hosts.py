@@ -14,6 +14,8 @@ from typing import Any
 __all__ = ["HostRule", "OriginRule", "is_local", "is_loopback"]
 
 _CACHED = 1024
+_FOREIGN = frozenset({b"cross-site", b"same-site"})
+# To a browser all ports of this machine are one site; the pages there are foreign all the same.
 
 
 def is_loopback(host: str | None) -> bool:
@@ -137,7 +139,7 @@ class OriginRule:
         origin = headers.get(b"origin")
         if origin is not None:
             return self._allows_origin(origin, headers.get(b"host", b""))
-        if headers.get(b"sec-fetch-site") != b"cross-site":
+        if headers.get(b"sec-fetch-site") not in _FOREIGN:
             return True
         # Following a link to a page is fine; anything else that a foreign page starts without saying so is not.
         return method in {"GET", "HEAD"} and headers.get(b"sec-fetch-mode") == b"navigate"

@@ -85,7 +85,7 @@ def build_app(plan: ServePlan) -> FastAPI:
         if len(tactics) == 1
         else create_service_app(tactics, **options)
     )
-    drain_on_signals(app.state.lllm_service)
+    drain_on_signals(app.state.lllm_service, overdue=_leave_now)
     if plan.store is not None:
         _add_store(app, open_store(plan.store))
     return app
@@ -157,6 +157,7 @@ def launch(
         access_log=False,
         reload=reload,
         workers=workers,
+        loop="lllm_serve.steady_loop:new_loop",
         timeout_graceful_shutdown=_GRACE_SECONDS,
         server_header=False,
     )
@@ -167,6 +168,6 @@ def launch(
 
 
 def _leave_now() -> NoReturn:
-    logger.warning("synchronous calls are still at work and do not end; leaving without them")
+    logger.warning("calls are still at work and do not end; leaving without them")
     sys.stderr.flush()
     os._exit(1)

@@ -31,6 +31,7 @@ class TacticPolicy:
         max_concurrency: How many calls run at once; further ones wait.
         max_queue: How many may wait before callers are told to come back later (429).
         request_timeout: Seconds that a call may take.
+        max_body_bytes: Largest body of a request, if that is less than the service takes.
 
     Raises:
         ValueError: A value is out of range; the text names the field.
@@ -40,12 +41,14 @@ class TacticPolicy:
     max_concurrency: int | None = None
     max_queue: int | None = None
     request_timeout: float | None = None
+    max_body_bytes: int | None = None
 
     def __post_init__(self) -> None:
         check_on_disconnect(self.on_disconnect)
         check_count(self.max_concurrency, "max_concurrency", least=1)
         check_count(self.max_queue, "max_queue", least=0)
         check_seconds(self.request_timeout, "request_timeout")
+        check_count(self.max_body_bytes, "max_body_bytes", least=1)
 
 
 def policy_of(tactic: Tactic[Any, Any], given: TacticPolicy | None) -> TacticPolicy:

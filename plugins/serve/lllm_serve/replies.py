@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -57,6 +58,10 @@ class Reply:
         Args:
             send: The ASGI function of the request.
         """
+        if self.status in _BODILESS:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
         parts = self.parts
         length = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         if len(parts) > 1 and length <= _JOINED:
@@ -69,6 +74,7 @@ class Reply:
 
 
 _JOINED = 65_536
+_BODILESS = frozenset({204, 205, 304})
 
 
 def header_text(text: str) -> bytes | None:
@@ -86,10 +92,12 @@ def encoded_headers(headers: Mapping[str, str]) -> list[Header]:
     Args:
         headers: Names to values.
     """
-    pairs = (
-        (name.lower().encode("latin-1", "replace"), header_text(value)) for name, value in headers.items()
-    )
-    return [(name, value) for name, value in pairs if value is not None]
+    pairs = ((str(name).lower(), header_text(str(value))) for name, value in headers.items())
+    return [(name.encode(), value) for name, value in pairs if value is not None and _HEADER.fullmatch(name)]
+
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+"""What a name in lower case may be: a token of RFC 9110."""
 
 
 def json_reply(value: Any, *, status: int = 200, headers: Iterable[Header] = ()) -> Reply:

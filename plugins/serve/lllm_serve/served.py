@@ -34,6 +34,7 @@ class Served:
         limiter: How many calls run and wait.
         cancels: Whether the work is cancelled when the caller leaves.
         request_timeout: Seconds that a call may take, or None.
+        max_body_bytes: Largest body, checked before any of it is parsed; None: what the service takes.
         blocking: Whether calls need a thread.
         streams_in_thread: Whether a stream occupies a thread as long as it lasts.
         checks_streams: Whether the service must validate what streams take and give.
@@ -51,6 +52,7 @@ class Served:
     limiter: Limiter
     cancels: bool
     request_timeout: float | None
+    max_body_bytes: int | None
     blocking: bool
     streams_in_thread: bool
     checks_streams: bool
@@ -108,6 +110,7 @@ def serve_tactic(route_name: str, tactic: Tactic[Any, Any], options: ServiceOpti
         limiter=Limiter(policy.max_concurrency, waiting),
         cancels=on_disconnect == "cancel",
         request_timeout=min(timeouts, default=None),
+        max_body_bytes=policy.max_body_bytes,
         blocking=tactic.blocking,
         streams_in_thread=not own_streams
         and not any(hasattr(tactic, name) for name in ("_astream", "_aevents")),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lllm_serve.exchange import Exchange
     from lllm_serve.guard import GuardRules
 
-__all__ = ["Service", "leave_all"]
+__all__ = ["LAST_WORDS_SECONDS", "Service", "leave_all"]
 
 RETRY_SECONDS = 1.0
 
@@ -158,7 +158,8 @@ class Service:
             try:
                 yield
             finally:
-                await self.drain()
+                # Whoever has drained the service already has waited long enough.
+                await self.drain(0.0 if self.draining else None)
 
     def _close_threads(self) -> None:
         self.threads.close()
@@ -182,12 +183,12 @@ class Service:
             exchange.abort(
                 Refusal(503, "ServiceUnavailable", "The service is stopping.", retry_after=RETRY_SECONDS)
             )
-        until = monotonic() + _LAST_WORDS
+        until = monotonic() + LAST_WORDS_SECONDS
         while self._active and monotonic() < until:
             await asyncio.sleep(0.02)
 
 
-_LAST_WORDS = 2.0
+LAST_WORDS_SECONDS = 2.0
 """Seconds that ended calls get to answer."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -79,10 +78,9 @@ async def send_stream(exchange: Exchange, items: AsyncIterator[Any]) -> None:
 async def _broken(exchange: Exchange, stream: EventStream, error: BaseException) -> None:
     """End a stream that failed: with its real status when nothing was sent yet, else with an error event."""
     reason = exchange.aborted or error
-    cancelled = isinstance(error, asyncio.CancelledError)
     if not stream.started or isinstance(reason, (CallerGone, KeyboardInterrupt, GeneratorExit)):
         raise error
-    if cancelled and exchange.aborted is None:
+    if exchange.is_stopped(error):
         raise error
     failure = exchange.failure(reason)
     event = TacticEvent.error(

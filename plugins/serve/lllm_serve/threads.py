@@ -40,11 +40,12 @@ class Threads:
 
         Raises:
             Full: As many wait as may.
+            RuntimeError: The function raises what no thread can raise, such as StopIteration.
         """
         await self.limiter.enter()
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._size, thread_name_prefix="lllm-serve")
-        future = self._executor.submit(copy_context().run, function, *args)
+        future = self._executor.submit(copy_context().run, _contained, function, args)
         try:
             result = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -80,3 +81,12 @@ class Threads:
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None
+
+
+def _contained(function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    """Call a function; what only means something to a coroutine or to the main thread becomes a plain failure."""
+    try:
+        return function(*args)
+    except (StopIteration, GeneratorExit, KeyboardInterrupt, asyncio.CancelledError) as error:
+        # A future cannot carry the first at all: whoever waits for it would wait for ever.
+        raise RuntimeError(f"synchronous work raised {type(error).__name__}") from error

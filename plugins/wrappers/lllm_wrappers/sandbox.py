@@ -115,6 +115,15 @@ class SandboxedTactic(Wrapper, register=False):
             },
         )
 
+    @property
+    def max_body_bytes(self) -> int | None:
+        """Most bytes that a service should read for one call, before it parses any: the input and what is around it.
+
+        JSON that escapes every character takes three times the room, and a context comes along.
+        """
+        limit = self.policy.max_input_bytes
+        return None if limit is None else 4 * limit + 65_536
+
     def _run(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
         if self.policy.timeout_seconds is not None:
             return drive(self._arun(input_value, context=context, **kwargs))

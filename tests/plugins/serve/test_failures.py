@@ -1,5 +1,6 @@
 """What a caller is told when a call fails, and what only the log knows."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable
@@ -124,6 +125,73 @@ def test_an_http_exception_keeps_status_and_headers(client, make, error_of):
     assert (error["type"], error["message"]) == ("HTTPException", "short and stout")
     detailed = client(raising(make, HTTPException(409, {"id": 3}))).post("/run", json=1)
     assert error_of(detailed)["metadata"] == {"detail": {"id": 3}}
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_statuses_without_a_body_have_none(client, make, status):
+    """A body after such a status would be taken for the next answer on the connection."""
+    response = client(raising(make, HTTPException(status, headers={"X-Why": "done"}))).post("/run", json=1)
+    assert (response.status_code, response.content, response.headers["x-why"]) == (status, b"", "done")
+    assert "content-length" not in response.headers
+
+
+@pytest.mark.parametrize("status", [0, 42, 101, 600, 999])
+def test_statuses_that_http_does_not_know_are_failures(client, make, error_of, status):
+    """No server can send them."""
+    response = client(raising(make, HTTPException(status, "odd"))).post("/run", json=1)
+    assert (response.status_code, error_of(response)["type"]) == (500, "HTTPException")
+    assert str(status) in error_of(response)["message"]
+
+
+def test_headers_that_cannot_be_sent_are_left_out(client, make):
+    """A line break in one would begin another; numbers are written as text."""
+    headers = {
+        "Retry-After": 5,
+        "X-Split": "a\r\nSet-Cookie: b",
+        "x\r\ny": "z",
+        "": "e",
+        "ü": "u",
+        "X-Fine": "f",
+    }
+    response = client(raising(make, HTTPException(429, "later", headers))).post("/run", json=1)
+    assert response.status_code == 429
+    sent = set(response.headers) - {"content-type", "content-length", "x-request-id"}
+    assert sent == {"retry-after", "x-fine"}
+    assert response.headers["retry-after"] == "5"
+
+
+def test_a_tactic_that_was_cancelled_inside_has_failed(client, make, error_of):
+    """Nobody cancelled the call: something that it waited for was."""
+
+    async def work(value, context):
+        waited_for = asyncio.ensure_future(asyncio.sleep(60))
+        await asyncio.sleep(0)
+        waited_for.cancel()
+        await waited_for
+
+    async def streamed(value, context):
+        yield 1
+        await work(value, context)
+
+    response = client(make(work)).post("/run", json=1)
+    assert (response.status_code, error_of(response)["type"]) == (500, "CancelledError")
+    text = client(make(streamed)).post("/stream", json=1).text
+    assert '"error_type":"CancelledError"' in text
+    assert text.endswith("event: end\n\n")
+
+
+@pytest.mark.parametrize(
+    "error", [StopIteration(1), GeneratorExit(), KeyboardInterrupt(), asyncio.CancelledError()]
+)
+def test_a_thread_cannot_raise_what_only_coroutines_mean(client, make, error_of, error):
+    """A future cannot carry `StopIteration`: the caller would wait for ever."""
+
+    def work(value, context):
+        raise error
+
+    response = client(make(work)).post("/run", json=1)
+    assert (response.status_code, error_of(response)["type"]) == (500, "RuntimeError")
+    assert type(error).__name__ in error_of(response)["message"]
 
 
 def test_a_remote_error_is_a_bad_gateway(client, make, error_of):

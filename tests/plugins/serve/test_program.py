@@ -16,8 +16,12 @@ from lllm_serve import launch as launching
 from lllm_serve.launch import ServePlan, app_of_environment, build_app
 
 SOURCE = """
-import asyncio, os, time
+import asyncio, os, sys, time
 from lllm import Tactic, endpoint
+
+
+async def leave():
+    sys.exit(3)
 
 
 class Echo(Tactic[str, str]):
@@ -28,6 +32,11 @@ class Echo(Tactic[str, str]):
             os._exit(3)
         if input_value == "wait":
             await asyncio.sleep(1.0)
+        if input_value == "leave":
+            await asyncio.gather(leave())
+        if input_value == "block":
+            open("blocked", "w").close()
+            time.sleep(60)
         return input_value.upper()
 
 
@@ -101,6 +110,28 @@ def test_a_hung_call_does_not_keep_the_program(program):
     assert post(url + "/run", "hang")[0] == 504
     process.send_signal(2)
     assert process.wait(20) is not None
+
+
+def test_a_tool_that_exits_does_not_end_the_program(program):
+    """A task that raises `SystemExit` stops the event loop of other servers."""
+    process, url = program(SOURCE, "served:Echo")
+    status, body = post(url + "/run", "leave")
+    assert (status, body["detail"]["error"]["type"]) == (500, "SystemExit")
+    assert post(url + "/run", "hi")[1]["output"] == "HI"
+    assert process.poll() is None
+
+
+def test_a_blocked_loop_does_not_keep_the_program(program, raw_request, tmp_path):
+    """Nothing on the loop can end it then; a timer does."""
+    waiting = "import lllm_serve.draining as draining\ndraining._SERVER_SECONDS = -11.0\n"
+    process, url = program(waiting + SOURCE, "served:Echo")
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as connection:
+        connection.sendall(raw_request("/run", "block"))
+        until = time.monotonic() + 20
+        while not (tmp_path / "blocked").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(30) == 1
 
 
 def test_workers_share_a_port(program):

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -183,6 +184,7 @@ def test_a_large_body_is_refused_before_it_is_sent(serve, untyped):
         (b"Host: evil.example\r\n", b"403"),
         (b"Host: 127.0.0.1\r\nOrigin: http://evil.example\r\n", b"403"),
         (b"Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\n", b"403"),
+        (b"Host: 127.0.0.1\r\nSec-Fetch-Site: same-site\r\n", b"403"),
         (b"Host: 127.0.0.1\r\n", b"200"),
     ],
 )
@@ -192,6 +194,56 @@ def test_forged_requests(serve, untyped, head, status):
     text = b"POST /run HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" + head + b"\r\nhi"
     with server.connect(text) as connection:
         assert connection.recv(65_536).split(b" ")[1] == status
+
+
+def test_a_large_body_that_is_sent_anyway_is_answered(serve, untyped):
+    """The connection is not reset under a caller that is still sending, and stays usable."""
+    server = serve(untyped, max_body_bytes=1000)
+    with server.connect(raw("/run", "x" * 20_000_000)) as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413")
+        connection.sendall(raw("/run", "next"))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_tactic_knows_how_large_its_input_may_be(serve, make):
+    """Less than what the service takes; nothing of a larger body is parsed."""
+
+    async def work(value, context):
+        return len(value)
+
+    server = serve([make(work, name="small", max_body_bytes=1000), make(work, name="large")])
+    body = json.dumps("x" * 2000).encode()
+    status, _, answer = server.request("/tactics/small/run", body)
+    assert (status, json.loads(answer)["detail"]["error"]["type"]) == (413, "PayloadTooLarge")
+    assert server.request("/tactics/small/run", b"{" * 2000)[0] == 413
+    assert server.request("/tactics/large/run", body)[0] == 200
+
+
+def test_a_long_request_id_is_told_in_the_body_only(serve, untyped, caplog):
+    """No client reads headers of any length, and no log line should be that long."""
+    server = serve(untyped)
+    with caplog.at_level("INFO", "lllm.serve.access"):
+        status, headers, body = server.request("/run", {"input": 1, "context": {"request_id": "r" * 100_000}})
+    assert (status, json.loads(body)["request_id"]) == (200, "r" * 100_000)
+    assert "x-request-id" not in headers
+    assert all(len(record.getMessage()) < 2000 for record in caplog.records)
+
+
+def test_a_tactic_that_does_not_listen_is_answered_for(serve, make):
+    """It was cancelled and goes on; its caller does not wait, and its place stays taken until it ends."""
+    done = threading.Event()
+
+    async def work(value, context):
+        while not done.is_set():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.05)
+        return value
+
+    server = serve(make(work), request_timeout=0.2)
+    status, _, body = server.request("/run", 1)
+    assert (status, json.loads(body)["detail"]["error"]["type"]) == (504, "DeadlineExceeded")
+    assert server.service.active == 1
+    done.set()
 
 
 def test_a_tactic_that_hangs_is_answered_for(serve, make):

@@ -76,6 +76,12 @@ def test_sizes_are_those_of_the_json_form(tactics, echo):
         asyncio.run(sandbox_tactic(echo, {"max_output_bytes": 3}).arun({"text": "hello"}))
 
 
+def test_a_service_is_told_how_much_to_read(echo):
+    """More than any input within the limit can take, with room for a context; nothing without a limit."""
+    assert sandbox_tactic(echo).max_body_bytes is None
+    assert sandbox_tactic(echo, {"max_input_bytes": 1000}).max_body_bytes == 69_536
+
+
 def test_odd_values_can_be_sized():
     """Mixed keys, objects and cycles never make the sizing itself fail."""
 
