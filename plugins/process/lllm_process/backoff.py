@@ -11,6 +11,8 @@ from lllm.errors import InvalidPayloadError
 
 __all__ = ["Backoff", "is_final"]
 
+_DAY = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -45,11 +47,13 @@ class Backoff:
 
         Args:
             attempt: The attempt that failed, from 1.
-            error: Why; a `retry_after` in seconds is respected.
+            error: Why; a `retry_after` in seconds is respected, up to a day.
         """
         pause = min(self.longest, self.first * self.factor ** min(attempt - 1, 60)) * uniform(0.5, 1.0)
         asked = getattr(error, "retry_after", None)
-        return max(pause, float(asked)) if isinstance(asked, (int, float)) else pause
+        if isinstance(asked, bool) or not isinstance(asked, (int, float)) or not isfinite(asked):
+            return pause
+        return max(pause, min(float(asked), _DAY))
 
 
 def is_final(error: BaseException) -> bool:

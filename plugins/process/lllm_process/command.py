@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +17,9 @@ import click
 from lllm.cli.targets import load_named_tactic
 from lllm_process.backoff import Backoff
 from lllm_process.display import ProgressLine, show_logs
+from lllm_process.leaving import end_tasks, leave_at_exit
 from lllm_process.outputs import token_of
-from lllm_process.places import Place, ensure_named, open_places
+from lllm_process.places import Place, ensure_named, ensure_subscription, open_places
 from lllm_process.processor import Processor
 from lllm_process.progress import Progress
 
@@ -60,12 +62,13 @@ def run_process(
     named = load_named_tactic(tactic)
     with ExitStack() as stack:
         origin, place = open_places(stack, source, target, store)
+        _refuse_loop(origin, place, filter_kind, kind)
         if dead_letter is not None:
             ensure_named(origin.store, dead_letter)
         name = subscription or _default_subscription(named.tactic.tactic_name, place)
-        origin.store.create_subscription(
-            origin.channel,
-            subscription_id=name,
+        ensure_subscription(
+            origin,
+            name,
             consumer=token_of(source_name),
             filters={"kind": filter_kind} if filter_kind else None,
             start=_start(start),
@@ -96,9 +99,29 @@ def run_process(
             on_progress=show,
         )
         with _signals(processor):
-            progress = processor.run(once=once)
-        finish(progress)
-    return 1 if once and progress.failed else 0
+            return asyncio.run(_run(processor, once, finish))
+
+
+async def _run(processor: Processor, once: bool, finish: Callable[[Progress], None]) -> int:
+    try:
+        progress = await processor.arun(once=once)
+    except BaseException as error:
+        leave_at_exit(2 if isinstance(error, Exception) else 130)
+        raise
+    finish(progress)
+    code = 1 if once and progress.failed else 0
+    leave_at_exit(code)
+    await end_tasks(code)
+    return code
+
+
+def _refuse_loop(origin: Place, place: Place | None, filter_kind: str | None, kind: str) -> None:
+    """Refuse to make an input of every output."""
+    if place == origin and filter_kind in {None, kind}:
+        raise click.UsageError(
+            f"--from and --to are the same channel, so every output would be an input again; "
+            f"give a --filter-kind other than the --kind of the outputs ({kind!r})."
+        )
 
 
 def _default_subscription(tactic: str, place: Place | None) -> str:
@@ -115,20 +138,25 @@ def _start(text: str) -> Any:
 
 
 def _replay(text: str) -> dict[str, Any]:
-    """Read where to go back to: the beginning, a cursor (small numbers), or a time."""
+    """Read where to go to: the beginning, the end, a cursor (small numbers), or a time."""
     if text in {"beginning", "end"}:
         return {"to": text}
     if text.isdecimal() and int(text) < 1_000_000_000:
         return {"cursor": int(text)}
+    moment = _moment(text)
+    if moment > time.time():
+        raise click.UsageError(f"--replay goes back; {text!r} lies in the future.")
+    return {"time": moment}
+
+
+def _moment(text: str) -> float:
+    with suppress(ValueError):
+        return float(text)
     try:
-        return {"time": float(text)}
-    except ValueError:
-        pass
-    try:
-        return {"time": datetime.fromisoformat(text).timestamp()}
-    except ValueError:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
         raise click.UsageError(
-            f"--replay must be beginning, a cursor, unix seconds or an ISO 8601 time, not {text!r}."
+            f"--replay must be beginning, end, a cursor, unix seconds or an ISO 8601 time, not {text!r}."
         ) from None
 
 

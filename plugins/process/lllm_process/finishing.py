@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lllm.errors import EventConflictError, InvalidPayloadError, LeaseLostError
+from lllm.errors import EventConflictError, EventNotFoundError, InvalidPayloadError, LeaseLostError
 from lllm.store import AsyncStore, Delivery, Event
 from lllm_process.progress import Progress
 
@@ -57,7 +57,7 @@ class Finisher:
         """
         try:
             await self._write(batch)
-        except (EventConflictError, InvalidPayloadError, LeaseLostError) as error:
+        except (EventConflictError, EventNotFoundError, InvalidPayloadError, LeaseLostError) as error:
             if len(batch) == 1:
                 return await self._finish_alone(batch[0], error)
             # One bad member fails the whole commit; alone, only it fails.

@@ -45,7 +45,9 @@ __all__ = ["process"]
     help="For a new subscription: beginning, end or cursor.",
 )
 @click.option(
-    "--replay", metavar="FROM", help="Go back first: beginning, a cursor, or a time (unix or ISO 8601)."
+    "--replay",
+    metavar="FROM",
+    help="Go back first: beginning, a cursor, or a time (unix or ISO 8601); or skip to the end.",
 )
 @click.option("--generation", default="", help="Makes other outputs than an earlier processing did.")
 @click.option("--once", is_flag=True, help="Stop when nothing is waiting; exit 1 when events were given up.")

@@ -12,6 +12,8 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic_core import to_jsonable_python
 
 from lllm import CallContext
+from lllm.error_text import error_text
+from lllm.errors import InvalidPayloadError
 from lllm.names import check_token
 from lllm.store import Delivery, Event
 
@@ -99,15 +101,20 @@ def output_event(
         foreign: Whether the output goes to another store than the input came from.
 
     Raises:
-        PydanticSerializationError: The result has no JSON form.
+        InvalidPayloadError: The result has no JSON form.
     """
     event = delivery.event
+    try:
+        payload = to_jsonable_python(result, by_alias=True)
+    except Exception as error:
+        # Cycles, depth, bytes that are no text, serializers of models: every kind has an exception of its own.
+        raise InvalidPayloadError(f"The result cannot be stored: {error_text(error)}") from error
     return Event(
         id=event_id,
         channel=channel,
         source=source,
         kind=kind,
-        payload=to_jsonable_python(result, by_alias=True),
+        payload=payload,
         correlation_id=event.correlation_id or event.id,
         parent_ids=() if foreign else (event.id,),
         metadata={"input": {"id": event.id, "channel": event.channel}} if foreign else {},

@@ -10,7 +10,7 @@ from lllm.errors import ChannelNotFoundError
 from lllm.store import Store, open_store
 from lllm_process.finishing import same_store
 
-__all__ = ["Place", "ensure_named", "open_places"]
+__all__ = ["Place", "ensure_named", "ensure_subscription", "open_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +72,36 @@ def ensure_named(store: Store, channel: str) -> None:
         store.get_channel(channel)
     except ChannelNotFoundError:
         store.ensure_channel({"name": channel})
+
+
+def ensure_subscription(
+    place: Place,
+    name: str,
+    *,
+    lease_seconds: float | None,
+    max_deliveries: int | None,
+    dead_letter: str | None,
+    **fresh: Any,
+) -> None:
+    """Make a subscription, or give one that is there the limits that are asked for.
+
+    Args:
+        place: Where its events come from.
+        name: Its id.
+        lease_seconds: Length of a lease, or None to leave it.
+        max_deliveries: How often an event is tried, or None to leave it.
+        dead_letter: Channel for events that are given up, or None to leave it.
+        **fresh: What else a new subscription begins with.
+
+    Raises:
+        SubscriptionExistsError: It is there for another channel or with other filters.
+    """
+    limits: dict[str, Any] = {
+        "lease_seconds": lease_seconds,
+        "max_deliveries": max_deliveries,
+        "dead_letter": dead_letter,
+    }
+    found = place.store.create_subscription(place.channel, subscription_id=name, **fresh, **limits)
+    changed = {key: value for key, value in limits.items() if value not in (None, getattr(found, key))}
+    if changed:
+        place.store.update_subscription(name, **changed)

@@ -6,48 +6,22 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
+from math import isfinite
 from typing import Any
 
-from pydantic_core import PydanticSerializationError
-
-from lllm import DeadlineExceeded, Tactic, as_tactic
-from lllm.errors import (
-    ChannelNotFoundError,
-    EventNotFoundError,
-    InvalidPayloadError,
-    LeaseLostError,
-    SSSNError,
-    StoreClosedError,
-    StoreFormatError,
-    SubscriptionNotFoundError,
-)
+from lllm import Tactic, as_tactic
+from lllm.errors import SSSNError
 from lllm.names import check_token
-from lllm.store import Delivery, Store
-from lllm_process.backoff import Backoff, is_final
-from lllm_process.finishing import Finished, Finisher, same_store
-from lllm_process.heartbeat import Heartbeat
-from lllm_process.outputs import call_context, output_event, output_id, token_of
+from lllm.store import Store
+from lllm_process.backoff import Backoff
+from lllm_process.finishing import same_store
+from lllm_process.outputs import token_of
 from lllm_process.progress import Progress
+from lllm_process.run import Run
 
 __all__ = ["Processor"]
 
 logger = logging.getLogger("lllm.process")
-
-_COMMIT_LIMIT = 200
-"""Most results in one commit."""
-
-_PERMANENT = (
-    ChannelNotFoundError,
-    EventNotFoundError,
-    InvalidPayloadError,
-    StoreClosedError,
-    StoreFormatError,
-    SubscriptionNotFoundError,
-)
-"""Failures of a store that waiting cannot mend."""
-
-_RECONNECT = Backoff(first=0.2, factor=2.0, longest=30.0)
 
 
 class Processor:
@@ -114,10 +88,10 @@ class Processor:
         self.consumer = token_of(source)
         self.backoff = backoff or Backoff()
         self.max_attempts = None if max_attempts is None else _positive(max_attempts, "max_attempts")
-        self.timeout = timeout
-        self.lease_seconds = lease_seconds
+        self.timeout = None if timeout is None else _seconds(timeout, "timeout")
+        self.lease_seconds = None if lease_seconds is None else _seconds(lease_seconds, "lease_seconds")
         self.generation = generation
-        self.grace = grace
+        self.grace = _seconds(grace, "grace", least=0.0)
         self.progress = Progress()
         self._on_progress = on_progress
         self._stopping: asyncio.Event | None = None
@@ -154,7 +128,7 @@ class Processor:
         self._stopping, self._loop = asyncio.Event(), asyncio.get_running_loop()
         if self._stop_asked:
             self._stopping.set()
-        run = _Run(self, once, self._stopping)
+        run = Run(self, once, self._stopping)
         try:
             await run.until_done()
         finally:
@@ -162,275 +136,33 @@ class Processor:
         return self.progress
 
     def changed(self) -> None:
-        """Tell the listener that the progress changed."""
-        if self._on_progress is not None:
+        """Tell the listener that the progress changed; what it raises is logged and changes nothing."""
+        if self._on_progress is None:
+            return
+        try:
             self._on_progress(self.progress)
+        except Exception:
+            logger.exception("the listener of the progress failed")
 
-
-class _Run:
-    """One run of a processor: what is leased, what is worked on, what waits for its commit."""
-
-    def __init__(self, processor: Processor, once: bool, stopping: asyncio.Event) -> None:
-        self.processor = processor
-        self.once = once
-        self.stopping = stopping
-        self.progress = processor.progress
-        self.source = processor.store.aio
-        self.target = self.source if processor.target is processor.store else processor.target.aio
-        self.finisher = Finisher(self.source, self.target, self.progress)
-        self.working: dict[str, asyncio.Task[None]] = {}
-        self.finished: asyncio.Queue[Finished] = asyncio.Queue()
-        self.room = asyncio.Event()
-
-    async def until_done(self) -> None:
-        """Lease and work until there is nothing left or somebody asks to stop."""
-        seconds = await self._lease_seconds()
-        self.heartbeat = Heartbeat(self.source, seconds, self._lost)
-        helpers = [asyncio.create_task(self.heartbeat.run()), asyncio.create_task(self._commit_results())]
-        try:
-            await self._lease_loop(seconds, helpers[1])
-            await self._finish_running(helpers[1])
-        finally:
-            await self._give_back()
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-
-    async def _lease_seconds(self) -> float:
-        if self.processor.lease_seconds is not None:
-            return self.processor.lease_seconds
-        subscription = await self.source.get_subscription(self.processor.subscription)
-        return subscription.lease_seconds or 30.0
-
-    async def _lease_loop(self, seconds: float, committer: asyncio.Task[None]) -> None:
-        failures = 0
-        while not self.stopping.is_set():
-            self._raise_failure(committer)
-            room = self.processor.workers - len(self.working)
-            if room <= 0:
-                await self._until_room()
-                continue
-            try:
-                deliveries = await self._lease(room, seconds)
-                failures = 0
-                if not deliveries and self.once and await self._caught_up():
-                    return
-            except _PERMANENT:
-                raise
-            except SSSNError as error:
-                failures += 1
-                await self._after_store_failure(error, failures)
-                continue
-            for delivery in deliveries:
-                self._start(delivery)
-
-    async def _lease(self, room: int, seconds: float) -> tuple[Delivery, ...]:
-        """Lease events, waiting for them a while unless there is work to watch or an end to reach."""
-        wait = 0.0 if self.once else 1.0
-        lease = asyncio.ensure_future(
-            self.source.lease(
-                self.processor.subscription,
-                limit=room,
-                lease_seconds=seconds,
-                consumer=self.processor.consumer,
-                wait=wait,
-            )
-        )
-        stopped = asyncio.ensure_future(self.stopping.wait())
-        try:
-            await asyncio.wait({lease, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not lease.done():
-                return ()
-            return lease.result()
-        finally:
-            stopped.cancel()
-            if not lease.done():
-                lease.cancel()
-                await asyncio.gather(lease, return_exceptions=True)
-
-    async def _caught_up(self) -> bool:
-        """Tell whether nothing is left for this subscription; otherwise wait a moment for what is."""
-        if self.working or not self.finished.empty():
-            await self._until_room()
-            return False
-        lag = await self.source.lag(self.processor.subscription)
-        self.progress.lag = lag.undelivered + lag.delayed + lag.in_flight
-        if self.progress.lag == 0:
-            return True
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), 0.05)
-        return False
-
-    async def _until_room(self) -> None:
-        """Wait until some work is done, or a stop is asked for."""
-        self.room.clear()
-        waits = [asyncio.ensure_future(event.wait()) for event in (self.room, self.stopping)]
-        try:
-            await asyncio.wait(waits, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    async def _after_store_failure(self, error: SSSNError, failures: int) -> None:
-        """Wait before the store is asked again; a store that is busy or away must not end a processor."""
-        pause = _RECONNECT.delay(failures, error)
-        logger.warning("the store failed, trying again in %.1f s: %s", pause, error)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), pause)
-
-    def _start(self, delivery: Delivery) -> None:
-        self.heartbeat.tokens.add(delivery.token)
-        task = asyncio.create_task(self._work(delivery))
-        self.working[delivery.token] = task
-
-    async def _work(self, delivery: Delivery) -> None:
-        """Run the tactic on one event; whatever happens, the delivery is finished, given back or given up."""
-        processor = self.processor
-        event_id = output_id(delivery.subscription, delivery.event.id, processor.generation)
-        try:
-            context = call_context(delivery, event_id).limit(processor.timeout)
-            result = await processor.tactic.arun(delivery.event.payload, context=context)
-            output = None
-            if processor.output is not None:
-                output = output_event(
-                    delivery,
-                    result,
-                    event_id=event_id,
-                    channel=processor.output,
-                    source=processor.source,
-                    kind=processor.kind,
-                    foreign=self.target is not self.source,
-                )
-        except asyncio.CancelledError:
-            self._done_with(delivery.token)
-            raise
-        except PydanticSerializationError as error:
-            await self._failed(delivery, InvalidPayloadError(f"The result cannot be stored: {error}"))
-        except Exception as error:
-            await self._failed(delivery, error)
-        else:
-            await self.finished.put(Finished(delivery, output))
-
-    async def _commit_results(self) -> None:
-        """Commit finished work, everything that is ready at once."""
-        failures = 0
-        while True:
-            batch = [await self.finished.get()]
-            while len(batch) < _COMMIT_LIMIT and not self.finished.empty():
-                batch.append(self.finished.get_nowait())
-            while True:
-                try:
-                    refused = await self.finisher.finish(batch)
-                    break
-                except _PERMANENT:
-                    raise
-                except SSSNError as error:
-                    failures += 1
-                    await self._after_store_failure(error, failures)
-                    if self.stopping.is_set() and failures > 3:
-                        raise
-            failures = 0
-            refusals = {id(item): error for item, error in refused}
-            for item in batch:
-                refusal = refusals.get(id(item))
-                if refusal is None:
-                    self._done_with(item.delivery.token)
-                else:
-                    await self._failed(item.delivery, refusal)
-            self.processor.changed()
-
-    async def _failed(self, delivery: Delivery, error: Exception) -> None:
-        """Give a failed event back for another try, or up."""
-        text = f"{type(error).__name__}: {error}"
-        limit = self.processor.max_attempts
-        given_up = is_final(error) or (limit is not None and delivery.attempt >= limit)
-        try:
-            if given_up:
-                await self.source.reject([delivery.token], error=text)
-                self.progress.failed += 1
-            else:
-                delay = self.processor.backoff.delay(delivery.attempt, error)
-                given_up = await self._nack(delivery, delay, text)
-        except LeaseLostError:
-            self.progress.lost += 1
-        except SSSNError as failure:
-            # The lease runs out by itself and the event comes back.
-            logger.warning("could not give event %s back: %s", delivery.event.id, failure)
-        finally:
-            self._done_with(delivery.token)
-        level = logging.ERROR if given_up else logging.WARNING
-        what = "given up" if given_up else "failed and is tried again"
-        logger.log(
-            level,
-            "event %s %s after attempt %d: %s",
-            delivery.event.id,
-            what,
-            delivery.attempt,
-            text,
-            exc_info=None if isinstance(error, DeadlineExceeded) else error,
-        )
-        self.processor.changed()
-
-    async def _nack(self, delivery: Delivery, delay: float, text: str) -> bool:
-        """Give an event back; return whether that was its last delivery, so that the store has given it up."""
-        await self.source.nack([delivery.token], delay=delay, error=text)
-        subscription = await self.source.get_subscription(delivery.subscription)
-        last = subscription.max_deliveries is not None and delivery.attempt >= subscription.max_deliveries
-        if last:
-            self.progress.failed += 1
-        else:
-            self.progress.retried += 1
-        return last
-
-    def _done_with(self, token: str) -> None:
-        self.heartbeat.tokens.discard(token)
-        self.working.pop(token, None)
-        self.room.set()
-
-    def _lost(self, token: str) -> None:
-        """Stop working on an event that somebody else has."""
-        task = self.working.pop(token, None)
-        if task is not None:
-            self.progress.lost += 1
-            task.cancel()
-            self.room.set()
-
-    async def _finish_running(self, committer: asyncio.Task[None]) -> None:
-        """Let running work finish, as long as the grace lasts."""
-        end = monotonic() + self.processor.grace
-        while self.working and monotonic() < end:
-            self._raise_failure(committer)
-            self.room.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.room.wait(), max(0.0, min(0.5, end - monotonic())))
-
-    async def _give_back(self) -> None:
-        """Cancel what still runs and give its events back, so that others need not wait for the leases."""
-        tokens = list(self.working)
-        tasks = list(self.working.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.working.clear()
-        for token in tokens:
-            try:
-                await self.source.release([token])
-                self.progress.released += 1
-            except SSSNError as error:
-                logger.info("could not give an event back: %s", error)
-        self.processor.changed()
-
-    @staticmethod
-    def _raise_failure(committer: asyncio.Task[None]) -> None:
-        """Raise what ended the committing, which nothing but a store that is closed or wrong does."""
-        if committer.done():
-            committer.result()
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody listens to the progress."""
+        return self._on_progress is not None
 
 
 def _positive(value: Any, label: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{label} must be an integer of at least 1, not {value!r}.")
     return value
+
+
+def _seconds(value: Any, label: str, least: float | None = None) -> float:
+    """Return a number of seconds: more than 0, or at least `least`."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+    if not number or (value <= 0 if least is None else value < least):
+        bound = "more than 0" if least is None else f"at least {least:g}"
+        raise ValueError(f"{label} must be a finite number of {bound}, not {value!r}.")
+    return float(value)
 
 
 def _check_store(store: Store, target: Store, atomic: bool) -> None:

@@ -112,12 +112,38 @@ def test_channels_by_name_filters_and_replay(project, store, fill):
         assert len(store.query_events("new")) == 3
 
 
+def test_limits_reach_a_subscription_that_is_there_already(project, store, fill):
+    """What is asked for holds; what is not asked for stays."""
+    store.append_event({"channel": "raw", "payload": {"no": "text"}})
+    store.create_subscription("raw", subscription_id="shared", lease_seconds=7)
+    limits = ["--max-deliveries", "2", "--dead-letter", "lost"]
+    done = run(
+        project,
+        "--tactic",
+        "mytactics:Upper",
+        "--once",
+        "--subscription",
+        "shared",
+        "--backoff",
+        "0",
+        *limits,
+    )
+    assert done.returncode == 1
+    subscription = store.get_subscription("shared")
+    assert (subscription.max_deliveries, subscription.dead_letter) == (2, "lost")
+    assert subscription.lease_seconds == 7
+    assert len(store.query_events("lost")) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
         (["--tactic", "nowhere:Tactic"], "No module named 'nowhere'"),
         (["--tactic", "mytactics:Upper", "--start", "soon"], "--start must be beginning, end or a cursor"),
         (["--tactic", "mytactics:Upper", "--replay", "noon"], "--replay must be beginning"),
+        (["--tactic", "mytactics:Upper", "--replay", "1700000000000"], "lies in the future"),
+        (["--tactic", "mytactics:Upper", "--timeout", "nan"], "timeout must be a finite number"),
+        (["--tactic", "mytactics:Upper", "--to", "raw", "--from", "raw"], "are the same channel"),
         (["--tactic", "mytactics:Upper", "--workers", "0"], "--workers"),
         (["--tactic", "mytactics:Upper", "--from", "missing"], "Channel not found: missing"),
         (["--tactic", "mytactics:Upper", "--from", "psi://demo/events/channels/no"], "not bound"),

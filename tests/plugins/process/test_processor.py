@@ -340,7 +340,7 @@ def test_new_events_are_processed_as_they_come(store):
 def test_a_store_that_fails_for_a_while_ends_nothing(store, fill, monkeypatch):
     """Busy or absent stores are asked again; wrong arguments are not."""
     fill(2)
-    monkeypatch.setattr("lllm_process.processor._RECONNECT", Backoff(first=0.01))
+    monkeypatch.setattr("lllm_process.run._RECONNECT", Backoff(first=0.01))
     commit, failures = store.commit, iter([True, True])
 
     def shaky(**arguments):
@@ -355,7 +355,18 @@ def test_a_store_that_fails_for_a_while_ends_nothing(store, fill, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("workers", 0), ("workers", True), ("max_attempts", 0), ("kind", "a b")]
+    ("field", "value"),
+    [
+        ("workers", 0),
+        ("workers", True),
+        ("max_attempts", 0),
+        ("kind", "a b"),
+        ("timeout", 0),
+        ("timeout", float("nan")),
+        ("lease_seconds", float("inf")),
+        ("grace", -1.0),
+        ("grace", float("nan")),
+    ],
 )
 def test_arguments_are_checked(store, field, value):
     """The error names the argument."""
@@ -373,6 +384,11 @@ def test_backoff_grows_and_respects_what_is_asked():
         retry_after = 60
 
     assert backoff.delay(1, Busy()) == 60
+    Busy.retry_after = 1e12
+    assert backoff.delay(1, Busy()) == 86_400
+    for nonsense in (float("inf"), float("nan"), -5, True, "soon"):
+        Busy.retry_after = nonsense
+        assert backoff.delay(1, Busy()) <= 1
     with pytest.raises(ValueError, match="first"):
         Backoff(first=-1)
 
