@@ -98,7 +98,7 @@ class ModelError(AgentError):
     Args:
         message: What happened.
         model: Name of the model.
-        status: HTTP status of the provider's answer, None when there was none.
+        status_code: HTTP status of the provider's answer, None when there was none.
         agent: Name of the agent.
         retry_after: Seconds that the provider asked to wait.
     """
@@ -108,13 +108,13 @@ class ModelError(AgentError):
         message: str,
         *,
         model: str | None = None,
-        status: int | None = None,
+        status_code: int | None = None,
         agent: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message, agent=agent, retry_after=retry_after)
         self.model = model
-        self.status = status
+        self.status_code = status_code
 
 
 class ModelRateLimited(ModelError):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from pydantic_ai import exceptions
-from pydantic_ai.toolsets import AbstractToolset
 
 from lllm.context import CallContext
 from lllm.errors import BudgetExceeded, DeadlineExceeded, TacticError
@@ -24,6 +23,7 @@ from lllm_runtime_pydantic_ai.errors import (
     ToolError,
     UnusableReply,
 )
+from lllm_runtime_pydantic_ai.origins import failing_model, failing_tool
 from lllm_runtime_pydantic_ai.retry_after import retry_after_of
 
 __all__ = ["tactic_error"]
@@ -33,6 +33,7 @@ _OVERLOADED = {503, 529}
 
 # Categories that younger releases of the library tell apart; an older one says less and has the status alone.
 _RATE_LIMITED = getattr(exceptions, "ModelRateLimitError", ())
+_OUT_OF_QUOTA = getattr(exceptions, "ModelQuotaExceededError", ())
 _UNAVAILABLE = getattr(exceptions, "ModelUnavailableError", ())
 _TIMED_OUT = tuple(
     getattr(exceptions, name)
@@ -40,13 +41,15 @@ _TIMED_OUT = tuple(
     if hasattr(exceptions, name)
 )
 _RUN_TIMED_OUT = getattr(exceptions, "RunTimedOut", ())
+_MISUSE = (exceptions.UserError, NotImplementedError)
 
 
 def tactic_error(error: Exception, agent: str, context: CallContext) -> TacticError | None:
     """Return the tactic error that stands for what a run raised, or None when that is to be left alone.
 
-    What a tool raised is known by its traceback: the library lets it pass as it is. What comes from elsewhere, from
-    a model made of a Python function or a misused argument, is left alone, and so is what is translated already.
+    What a tool raised, or a model that could not read its provider's answer, is known by the traceback: the library
+    lets it pass as it is. What comes from elsewhere, from a model made of a Python function or a misused argument,
+    is left alone, and so is what is translated already.
 
     Args:
         error: What the run raised.
@@ -62,11 +65,15 @@ def _translated(error: Exception, agent: str, context: CallContext) -> TacticErr
     for kind, translate in _TRANSLATIONS:
         if isinstance(error, kind):
             return translate(error, agent, context)
-    tool = _failed_tool(error)
-    if tool is None:
-        return None
-    text = f"Tool `{tool}` of agent `{agent}` failed: {type(error).__name__}: {_text(error)}"
-    return ToolError(text, tool=tool, agent=agent, retry_after=getattr(error, "retry_after", None))
+    said = f"{type(error).__name__}: {_text(error)}"
+    tool = failing_tool(error)
+    if tool is not None:
+        text = f"Tool `{tool}` of agent `{agent}` failed: {said}"
+        return ToolError(text, tool=tool, agent=agent, retry_after=getattr(error, "retry_after", None))
+    model = None if isinstance(error, _MISUSE) else failing_model(error)
+    if model is not None:
+        return ModelError(f"Model `{model}` of agent `{agent}` failed: {said}", model=model, agent=agent)
+    return None
 
 
 def _text(error: BaseException) -> str:
@@ -99,11 +106,13 @@ def _of_model(error: Any, agent: str, context: CallContext) -> TacticError:
     if isinstance(error, _TIMED_OUT) or "Timeout" in type(error.__cause__).__name__:
         return AgentTimeout(_text(error), agent=agent, retry_after=after)
     kind = ModelError
-    if isinstance(error, _RATE_LIMITED) or status == 429:
+    if isinstance(error, _OUT_OF_QUOTA):
+        pass  # the provider answers with 429 too, but to wait does not help
+    elif isinstance(error, _RATE_LIMITED) or status == 429:
         kind = ModelRateLimited
     elif isinstance(error, _UNAVAILABLE) or status in _OVERLOADED:
         kind = ModelOverloaded
-    return kind(_text(error), model=error.model_name, status=status, agent=agent, retry_after=after)
+    return kind(_text(error), model=error.model_name, status_code=status, agent=agent, retry_after=after)
 
 
 def _of_reply(error: Any, agent: str, context: CallContext) -> TacticError:
@@ -128,14 +137,3 @@ _TRANSLATIONS: tuple[tuple[type[Exception], Callable[[Any, str, CallContext], Ta
     (exceptions.UnexpectedModelBehavior, _of_reply),
     (exceptions.AgentRunError, _of_run),
 )
-
-
-def _failed_tool(error: BaseException) -> str | None:
-    """Return the name of the tool whose call the error came out of, or None."""
-    trace = error.__traceback__
-    while trace is not None:
-        frame = trace.tb_frame
-        if frame.f_code.co_name == "call_tool" and isinstance(frame.f_locals.get("self"), AbstractToolset):
-            return str(frame.f_locals.get("name"))
-        trace = trace.tb_next
-    return None

@@ -83,7 +83,7 @@ def test_every_path_raises_the_typed_error(way):
         way(failing(raised))
     error = caught.value
     assert error.__cause__ is raised
-    assert (error.agent, error.model, error.status, error.retry_after) == ("poor", "gpt", 429, 7.0)
+    assert (error.agent, error.model, error.status_code, error.retry_after) == ("poor", "gpt", 429, 7.0)
     assert error.session.state == "failure"
 
 
@@ -112,13 +112,16 @@ def test_categories(raised, kind):
     not hasattr(exceptions, "ModelRateLimitError"), reason="a younger release tells them apart"
 )
 def test_categories_without_a_status():
-    """Younger releases tell a rate limit without a status, and the timeout of a request."""
+    """Younger releases tell a rate limit without a status, the timeout of a request, and a spent quota."""
     limited = exceptions.ModelRateLimitError("m", "slow down", retry_after=3.5)
     with pytest.raises(ModelRateLimited) as caught:
         failing(limited).run("x")
     assert caught.value.retry_after == 3.5
     with pytest.raises(AgentTimeout):
         failing(exceptions.ModelRequestTimeout("m", 2.0)).run("x")
+    with pytest.raises(ModelError) as caught:
+        failing(exceptions.ModelQuotaExceededError("m", "pay first")).run("x")
+    assert type(caught.value) is ModelError
 
 
 def test_misuse_and_foreign_errors_are_left_alone():
@@ -257,7 +260,7 @@ def test_errors_over_a_real_connection(make_served, server, reply):
     assert caught.value.retry_after == 3.0
     with pytest.raises(ModelError) as caught:
         asyncio.run(tactic.arun("x"))
-    assert (type(caught.value), caught.value.status) == (ModelError, 500)
+    assert (type(caught.value), caught.value.status_code) == (ModelError, 500)
 
 
 def test_a_provider_that_cannot_be_reached(make_served, server):
@@ -267,7 +270,7 @@ def test_a_provider_that_cannot_be_reached(make_served, server):
         agent.model.provider.client.base_url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
     with pytest.raises(ModelError) as caught:
         PydanticAITactic(agent).run("x")
-    assert (type(caught.value), caught.value.status) == (ModelError, None)
+    assert (type(caught.value), caught.value.status_code) == (ModelError, None)
 
 
 def test_a_request_that_takes_too_long(make_served, server, reply):
@@ -281,7 +284,7 @@ def test_a_request_that_takes_too_long(make_served, server, reply):
 def test_errors_can_be_pickled():
     """Fields and text survive, as they must between processes."""
     for error in (
-        ModelRateLimited("slow", model="m", status=429, agent="a", retry_after=1.0),
+        ModelRateLimited("slow", model="m", status_code=429, agent="a", retry_after=1.0),
         ToolError("bad", tool="t", agent="a"),
         AgentTimeout("late", agent="a"),
     ):
