@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from lllm.errors import StoreClosedError, StoreReadOnlyError
 from lllm.store.blobs import Blobs
 from lllm.store.commit_queue import Request
+from lllm.store.forks import follow_forks
 from lllm_store_file.access import Access
 from lllm_store_file.faults import store_error
-from lllm_store_file.forks import follow_forks
 from lllm_store_file.journal import Journal
 from lllm_store_file.maintenance import copy_file, open_files, problems, storage_stats
 from lllm_store_file.segments import StaleIndex, flush_directory

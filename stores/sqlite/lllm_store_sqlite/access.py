@@ -36,9 +36,9 @@ class Access:
         self.database = database
         self.closed = False
         self._missing = not database.path.exists()
-        self.start()
+        self.start_again()
 
-    def start(self) -> None:
+    def start_again(self) -> None:
         """Begin with new locks and without connections, as a forked child has to."""
         database = self.database
         lock = ProcessLock(database.path.parent / _LOCK_FILE, database.timeout)

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 from lllm.errors import StoreReadOnlyError
 from lllm.store.blobs import Blobs
 from lllm.store.commit_queue import Request
+from lllm.store.forks import follow_forks
 from lllm_store_sqlite.access import Access
 from lllm_store_sqlite.connections import Database
 from lllm_store_sqlite.faults import store_error, store_error_of_system
 from lllm_store_sqlite.maintenance import copy_files, flush, problems, storage_stats
-from lllm_store_sqlite.processes import follow_forks
 from lllm_store_sqlite.transaction import SQLiteReader, SQLiteWriter
 
 __all__ = ["SQLiteBackend"]
