@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from click.testing import CliRunner
 
+from lllm import RemoteTactic, TacticServiceError
 from lllm.cli.program import make_program
 from lllm_serve import launch as launching
 from lllm_serve.launch import ServePlan, app_of_environment, build_app
@@ -87,6 +89,8 @@ def test_the_command_requires_a_token(program):
     """From the variable that is named."""
     _, url = program(SOURCE, "served:Echo", "--token-env", "T", env={"T": "s3cret"})
     assert post(url + "/run", "hi")[0] == 401
+    assert post(url + "/run", "hi", Authorization="Bearer wrong")[0] == 401
+    assert post(url + "/run", "hi", Authorization="Basic s3cret")[0] == 401
     assert post(url + "/run", "hi", Authorization="Bearer s3cret")[0] == 200
 
 
@@ -160,6 +164,80 @@ def test_a_process_that_dies_under_a_call(program, raw_request):
         assert connection.recv(1000) == b""
         assert time.monotonic() - begun < 5
     assert process.wait(5) == 3
+
+
+KEY = "sk-abcdefghijklmnopqrstuvwx123456"
+SECRETIVE = f"""
+from pydantic import BaseModel, Field
+from lllm import Tactic
+
+
+class Login(BaseModel):
+    password: str = "hunter2"
+    note: str = Field(default="{KEY}", examples=["{KEY}"])
+
+
+class Keeper(Tactic[Login, str]):
+    name = "keeper"
+
+    def __init__(self):
+        super().__init__(
+            metadata={{"api_key": "{KEY}", "url": "https://bob:hunter2@example.org"}},
+            examples=[{{"password": "hunter2", "note": "{KEY}"}}],
+        )
+
+    async def _arun(self, input_value, *, context=None):
+        raise ValueError("cannot log in with {KEY} at https://bob:hunter2@example.org")
+"""
+
+
+def test_secrets_stay_inside(program, tmp_path, wait_for):
+    """Those in metadata, examples, defaults, errors and the log."""
+    _, url = program(SECRETIVE, "served:Keeper")
+    shown = []
+    for path in ("/info", "/tactics", "/tactics/keeper/info", "/openapi.json"):
+        with urllib.request.urlopen(url + path, timeout=20) as response:
+            shown.append(response.read().decode())
+    status, body = post(url + "/run", {"input": {}, "context": {"metadata": {"token": KEY}}})
+    assert (status, body["detail"]["error"]["type"]) == (500, "ValueError")
+    log = tmp_path / "log"
+    wait_for(lambda: "cannot log in" in log.read_text())
+    for text in (*shown, json.dumps(body), log.read_text()):
+        assert KEY not in text
+        assert "hunter2" not in text
+
+
+def test_a_restart_under_load(program):
+    """Every call is answered, or says that the service was not reached; those that come later are served."""
+    process, url = program(SOURCE, "served:Echo")
+    port = int(url.rpartition(":")[2])
+    stop, outcomes = threading.Event(), []
+
+    def load():
+        with RemoteTactic(url, timeout=30) as echo:
+            while not stop.is_set():
+                try:
+                    outcomes.append(echo.run("hi"))
+                except TacticServiceError as error:
+                    outcomes.append(type(error).__name__)
+            return echo.run("end")
+
+    with ThreadPoolExecutor(4) as pool:
+        loads = [pool.submit(load) for _ in range(4)]
+        try:
+            for _ in range(2):
+                seen = len(outcomes)
+                until = time.monotonic() + 20
+                while len(outcomes) < seen + 20 and time.monotonic() < until:
+                    time.sleep(0.01)
+                process.kill()
+                process.wait(20)
+                process, _ = program(SOURCE, "served:Echo", port=port)
+        finally:
+            stop.set()
+        assert [each.result(60) for each in loads] == ["END"] * 4
+    assert set(outcomes) <= {"HI", "TacticServiceError"}
+    assert outcomes.count("HI") >= 40
 
 
 @pytest.fixture
