@@ -15,7 +15,12 @@ __all__ = ["add_identity", "given_arguments"]
 
 
 def given_arguments(
-    config: PydanticAITacticConfig, kwargs: Mapping[str, Any], context: CallContext, accepted: Accepted
+    config: PydanticAITacticConfig,
+    kwargs: Mapping[str, Any],
+    context: CallContext,
+    accepted: Accepted,
+    *,
+    metadata: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the arguments from the config and the call, with the metadata of the context.
 
@@ -24,10 +29,11 @@ def given_arguments(
         kwargs: Keyword arguments of the call; they win.
         context: The context of the call.
         accepted: What the agent's method takes.
+        metadata: What the metadata has beside that of the context.
     """
     arguments: dict[str, Any] = {**copied_containers(config.run_kwargs), **kwargs}
     if config.include_context_metadata and "metadata" not in arguments and "metadata" in accepted:
-        arguments["metadata"] = run_metadata(context)
+        arguments["metadata"] = run_metadata(context, metadata or {})
     return arguments
 
 

@@ -58,7 +58,9 @@ class RunFrame:
         self._deps: AsyncExitStack | None = None
 
     async def __aenter__(self) -> tuple[dict[str, Any], RunMeter]:
-        arguments = given_arguments(self._config, self._kwargs, self._context, self._accepted)
+        arguments = given_arguments(
+            self._config, self._kwargs, self._context, self._accepted, metadata=self._config.metadata
+        )
         if "deps" in arguments:
             self._deps = AsyncExitStack()
             arguments["deps"] = await resolve_deps(arguments["deps"], self._context, self._deps)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lllm import Runtime
+from lllm.names import copy_boundary
 from lllm_runtime_pydantic_ai.agent_facts import has_method, own_description
+from lllm_runtime_pydantic_ai.config import PydanticAITacticConfig
 from lllm_runtime_pydantic_ai.tactic import PydanticAITactic, agent_capabilities
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class PydanticAIRuntime(Runtime):
             name=tactic.tactic_name,
             input_type=tactic.input_type,
             output_type=tactic.output_type,
+            metadata=tactic.metadata or None,
             deps=getattr(tactic, "deps", None),
         )
         tactic.__dict__[_STATE] = vars(inner)
@@ -66,6 +69,7 @@ class PydanticAIRuntime(Runtime):
             tactic.runtime_kind = PydanticAITactic.runtime_kind
         if not cls.description and not cls.__dict__.get("__doc__"):
             tactic.description = own_description(agent)
+        _describe(tactic, inner.settings)
         if tactic.output_type is None and isinstance(inner.output_type, type):
             tactic.output_type = inner.output_type
 
@@ -79,6 +83,17 @@ class PydanticAIRuntime(Runtime):
         bound = object.__new__(PydanticAITactic)
         bound.__dict__.update(tactic.__dict__[_STATE])
         return bound
+
+
+def _describe(tactic: Tactic[Any, Any], settings: PydanticAITacticConfig) -> None:
+    """Let a tactic say of itself what its config says, where its constructor does not."""
+    for field in ("input_type", "output_type", "package_ref", "service_ref"):
+        if getattr(tactic, field) is None:
+            setattr(tactic, field, getattr(settings, field))
+    tactic.examples = tactic.examples or copy_boundary(settings.examples)
+    tactic.metadata = copy_boundary(settings.metadata)
+    if settings.description is not None:
+        tactic.description = settings.description
 
 
 def _merged(of_class: Any, given: Any) -> Any:

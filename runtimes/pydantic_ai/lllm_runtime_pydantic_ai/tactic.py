@@ -56,7 +56,7 @@ class PydanticAITactic(Tactic[Any, Any], register=False):
         run_kwargs: Further arguments of the agent's run.
         input_mapper: Makes what the agent is handed out of the input.
         output_mapper: Makes the output out of the library's result.
-        metadata: Anything else that `info()` should say.
+        metadata: Anything else that `info()` should say; runs of the library's agents carry it as well.
         deps: Dependencies of the agent's tools, or a factory that is called with the context of each call.
         model: Model to run with instead of the agent's.
         model_settings: Settings of the model.
@@ -64,6 +64,10 @@ class PydanticAITactic(Tactic[Any, Any], register=False):
         message_history: Messages that each run begins with.
         toolsets: Further toolsets.
         instructions: Further instructions.
+
+    Attributes:
+        agent: The agent.
+        settings: What config and arguments amount to.
 
     Raises:
         TypeError: `config` or an argument has the wrong type, or `agent` has no method to run it.
@@ -128,7 +132,7 @@ class PydanticAITactic(Tactic[Any, Any], register=False):
         }
         settings.run_kwargs.update({key: value for key, value in named.items() if value is not None})
         self.agent = agent
-        self._settings = settings
+        self.settings = settings
         self._library = is_library_agent(agent)
         self.input_type = settings.input_type
         self.output_type = settings.output_type
@@ -165,7 +169,7 @@ class PydanticAITactic(Tactic[Any, Any], register=False):
         return True
 
     def _answers_with_output(self) -> bool:
-        return self._settings.output_mapper is None and self._settings.result_mode == "output"
+        return self.settings.output_mapper is None and self.settings.result_mode == "output"
 
     def validate_output(self, value: Any) -> Any:
         """Validate an output against the `output_type` that was given; without one the agent's own check stands.
@@ -180,7 +184,7 @@ class PydanticAITactic(Tactic[Any, Any], register=False):
         return agent_capabilities(self.agent)
 
     def _export_output_schema(self) -> dict[str, Any] | None:
-        if self._settings.output_type is not None:
+        if self.settings.output_type is not None:
             return super()._export_output_schema()
         if not self._answers_with_output():
             return None
@@ -197,22 +201,22 @@ class PydanticAITactic(Tactic[Any, Any], register=False):
     def _run(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
         if self._library:
             return drive(self._library_run(input_value, context, kwargs).output())
-        return DuckRun(self.agent, self._settings, input_value, context, kwargs).output()
+        return DuckRun(self.agent, self.settings, input_value, context, kwargs).output()
 
     async def _arun(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Any:
         if self._library:
             return await self._library_run(input_value, context, kwargs).output()
-        return await DuckRun(self.agent, self._settings, input_value, context, kwargs).aoutput()
+        return await DuckRun(self.agent, self.settings, input_value, context, kwargs).aoutput()
 
     def _stream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> Iterator[Any]:
         if self._library:
             return iterate_async(self._library_run(input_value, context, kwargs).chunks)
-        return DuckRun(self.agent, self._settings, input_value, context, kwargs).chunks()
+        return DuckRun(self.agent, self.settings, input_value, context, kwargs).chunks()
 
     def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
         if self._library:
             return owned_by_one_task(self._library_run(input_value, context, kwargs).chunks)
-        run = DuckRun(self.agent, self._settings, input_value, context, kwargs)
+        run = DuckRun(self.agent, self.settings, input_value, context, kwargs)
         return owned_by_one_task(run.achunks)
 
     def _aevents(
@@ -220,11 +224,11 @@ class PydanticAITactic(Tactic[Any, Any], register=False):
     ) -> AsyncIterator[TacticEvent]:
         if self._library:
             return owned_by_one_task(self._library_run(input_value, context, kwargs).events)
-        return owned_by_one_task(DuckRun(self.agent, self._settings, input_value, context, kwargs).events)
+        return owned_by_one_task(DuckRun(self.agent, self.settings, input_value, context, kwargs).events)
 
     def _library_run(self, value: Any, context: CallContext, kwargs: Mapping[str, Any]) -> LibraryRun:
         name = own_name(self.agent) or self.tactic_name
-        return LibraryRun(self.agent, self._settings, name, value, context, kwargs, self.validate_output)
+        return LibraryRun(self.agent, self.settings, name, value, context, kwargs, self.validate_output)
 
 
 def agent_capabilities(agent: Any) -> set[str]:

@@ -82,6 +82,45 @@ def test_a_config_of_the_class_and_one_of_the_instance(make_class):
         writer([])
 
 
+def test_a_config_says_what_the_class_does_not(talker, topic_type):
+    """Types, refs, description, examples and metadata; class and constructor go over it."""
+    said = {
+        "input_type": topic_type,
+        "output_type": str,
+        "description": "From the config.",
+        "package_ref": "psi://demo/briefs/tactics/brief",
+        "service_ref": "https://example.org/brief",
+        "examples": [{"input": {"topic": "refs"}}],
+        "metadata": {"team": "a"},
+    }
+
+    class Talk(Tactic, register=False):
+        """From the class."""
+
+        agent = talker
+        config = said
+
+    info = Talk().info()
+    for field in ("description", "package_ref", "service_ref", "examples", "metadata"):
+        assert getattr(info, field) == said[field]
+    assert info.input_schema["required"] == ["topic"]
+    assert Talk().run({"topic": "refs"}) == "one two three"
+    with pytest.raises(SchemaError):
+        Talk().run({"nothing": 1})
+    given = Talk(description="", metadata={"team": "b"}, examples=[{"input": {"topic": "x"}}])
+    assert given.info().description == ""
+    assert given.info().metadata == {"team": "b"}
+    assert given.info().examples == [{"input": {"topic": "x"}}]
+    given.metadata["team"] = "c"
+    assert Talk().info().metadata == {"team": "a"}
+
+    class Number(Tactic[int, str], register=False):
+        agent = talker
+        config = said
+
+    assert Number().run(7) == "one two three"
+
+
 def test_deps_are_a_value_or_a_method(topic_type):
     """A method `deps` is called with the context of each call."""
     seen = []

@@ -29,6 +29,17 @@ def test_ids_and_metadata_of_the_context_are_the_runs(tactic):
     }
 
 
+def test_the_metadata_of_the_tactic_is_the_runs_too(talker):
+    """Below that of the context; a call that gives its own replaces both."""
+    tactic = PydanticAITactic(
+        talker, result_mode="result", metadata={"team": "a", "tenant": "any", "token": "t"}
+    )
+    context = CallContext(request_id="r-1", metadata={"tenant": "acme"})
+    metadata = tactic.run("x", context=context).metadata
+    assert metadata == {"team": "a", "tenant": "acme", "lllm_request_id": "r-1"}
+    assert tactic.run("x", context=context, metadata={"mine": 1}).metadata == {"mine": 1}
+
+
 def test_the_request_id_is_never_the_run_id(tactic):
     """The library makes its own."""
     result = tactic.run("x", context=CallContext(request_id="r-1"))
@@ -46,7 +57,7 @@ def test_secrets_stay_behind(tactic):
 def test_the_session_is_the_conversation(tactic):
     """Unless the run continues another one."""
     seen = []
-    tactic._settings.output_mapper = lambda result: seen.append(result) or result.output
+    tactic.settings.output_mapper = lambda result: seen.append(result) or result.output
     session = tactic.run("x", return_session=True)
     assert seen[0].conversation_id == session.session_id
     tactic.run("y", message_history=seen[0].all_messages())
