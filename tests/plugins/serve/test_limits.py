@@ -19,129 +19,156 @@ def caller(app):
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
 
 
-def statuses(app, number, path="/run", *, pause=0.01):
-    """Return the responses of calls that are made one shortly after the other."""
+async def settled():
+    """Let the loop do all that can be done at once: a call has then begun, waits, or was refused."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+def responses(app, gate, *paths):
+    """Return the responses of calls that are made one after the other and end together, when the gate opens."""
 
     async def main():
         async with caller(app) as client:
             calls = []
-            for _ in range(number):
+            for path in paths:
                 calls.append(asyncio.create_task(client.post(path, json=1)))
-                await asyncio.sleep(pause)
+                await settled()
+            gate.set()
             return await asyncio.gather(*calls)
 
     return asyncio.run(main())
 
 
-async def nap(value, context):
-    """Take a while without a thread."""
-    await asyncio.sleep(0.2)
-    return value
+@pytest.fixture
+def gate():
+    """Opened by whoever has seen enough; work waits for it."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
 
 
-def doze(value, context):
-    """Take a while in a thread."""
-    time.sleep(0.2)
-    return value
+@pytest.fixture
+def nap(gate):
+    """Work that waits for the gate without a thread."""
+
+    async def nap(value, context):
+        while not gate.is_set():
+            await asyncio.sleep(0.005)
+        return value
+
+    return nap
 
 
-@pytest.mark.parametrize("work", [nap, doze])
-def test_a_full_service_says_come_back(make, error_of, work):
+@pytest.fixture
+def doze(gate):
+    """Work that waits for the gate in a thread."""
+
+    def doze(value, context):
+        gate.wait(20)
+        return value
+
+    return doze
+
+
+@pytest.mark.parametrize("kind", ["nap", "doze"])
+def test_a_full_service_says_come_back(make, error_of, gate, request, kind):
     """503 with Retry-After once as many wait as may."""
-    app = create_tactic_app(make(work), max_concurrency=1, max_queue=1)
-    first, second, third = statuses(app, 3)
+    app = create_tactic_app(make(request.getfixturevalue(kind)), max_concurrency=1, max_queue=1)
+    first, second, third = responses(app, gate, "/run", "/run", "/run")
     assert [response.status_code for response in (first, second, third)] == [200, 200, 503]
     assert third.headers["retry-after"] == "1"
     assert error_of(third)["type"] == "ServiceUnavailable"
 
 
-def test_a_tactic_has_limits_of_its_own(make, error_of):
+def test_a_tactic_has_limits_of_its_own(make, error_of, gate, nap):
     """429 for the one that is busy; the others go on."""
     busy, free = make(nap, name="busy"), make(nap, name="free")
     app = create_service_app([busy, free], policies={"busy": TacticPolicy(max_concurrency=1, max_queue=0)})
-
-    async def main():
-        async with caller(app) as client:
-            paths = ["/tactics/busy/run", "/tactics/busy/run", "/tactics/free/run", "/tactics/free/run"]
-            calls = []
-            for path in paths:
-                calls.append(asyncio.create_task(client.post(path, json=1)))
-                await asyncio.sleep(0.01)
-            return await asyncio.gather(*calls)
-
-    responses = asyncio.run(main())
-    assert [response.status_code for response in responses] == [200, 429, 200, 200]
-    assert (responses[1].headers["retry-after"], error_of(responses[1])["type"]) == ("1", "TooManyRequests")
+    paths = ["/tactics/busy/run", "/tactics/busy/run", "/tactics/free/run", "/tactics/free/run"]
+    answers = responses(app, gate, *paths)
+    assert [answer.status_code for answer in answers] == [200, 429, 200, 200]
+    assert (answers[1].headers["retry-after"], error_of(answers[1])["type"]) == ("1", "TooManyRequests")
 
 
-def test_a_tactic_can_say_its_limits_itself(make):
+def test_a_tactic_can_say_its_limits_itself(make, gate, nap):
     """As attributes; what the service says wins."""
     tactic = make(nap, max_concurrency=1, max_queue=0)
-    assert [each.status_code for each in statuses(create_tactic_app(tactic), 2)] == [200, 429]
+    narrow = create_tactic_app(tactic)
+    assert [each.status_code for each in responses(narrow, gate, "/run", "/run")] == [200, 429]
+    gate.clear()
     wide = create_tactic_app(tactic, policies={"work": TacticPolicy(max_concurrency=5)})
-    assert [each.status_code for each in statuses(wide, 2)] == [200, 200]
+    assert [each.status_code for each in responses(wide, gate, "/run", "/run")] == [200, 200]
 
 
-def test_streams_and_endpoints_count(make):
+def test_streams_and_endpoints_count(make, gate, nap):
     """Whatever occupies the tactic."""
 
     async def slow(value, context):
         yield 1
-        await asyncio.sleep(0.2)
+        await nap(value, context)
 
     app = create_tactic_app(make(slow), policies={"work": TacticPolicy(max_concurrency=1, max_queue=0)})
-    assert [each.status_code for each in statuses(app, 2, "/stream")] == [200, 429]
+    assert [each.status_code for each in responses(app, gate, "/stream", "/stream")] == [200, 429]
 
 
-def test_health_is_outside_of_the_limits(make):
+def test_health_is_outside_of_the_limits(make, gate, doze):
     """It answers however full the service is."""
     app = create_tactic_app(make(doze), max_concurrency=1, max_queue=0)
 
     async def main():
         async with caller(app) as client:
             call = asyncio.create_task(client.post("/run", json=1))
-            await asyncio.sleep(0.05)
+            await settled()
             answers = [(await client.get(path)).status_code for path in ("/health", "/ready", "/info")]
+            gate.set()
             await call
             return answers
 
     assert asyncio.run(main()) == [200, 200, 200]
 
 
-def test_forty_calls_run_in_threads_by_default(make):
-    """And awaiting ones without any limit."""
+def test_forty_calls_run_in_threads_by_default(make, gate):
+    """Further ones wait for one of them."""
     running, most = [], []
 
     def work(value, context):
         running.append(1)
         most.append(len(running))
-        time.sleep(0.1)
+        if len(running) == 40:
+            gate.set()
+        gate.wait(20)
         running.pop()
 
-    assert {each.status_code for each in statuses(create_tactic_app(make(work)), 60, pause=0)} == {200}
-    assert 20 < max(most) <= 40
+    async def main(app):
+        async with caller(app) as client:
+            return await asyncio.gather(*(client.post("/run", json=1) for _ in range(60)))
+
+    assert {each.status_code for each in asyncio.run(main(create_tactic_app(make(work))))} == {200}
+    assert max(most) == 40
 
 
-def test_a_hung_thread_keeps_its_place(make, error_of):
+def test_a_hung_thread_keeps_its_place(make, doze):
     """Calls that were given up cannot pile up behind the caller's back."""
-    release = threading.Event()
-    app = create_tactic_app(
-        make(lambda value, context: release.wait(10)), max_concurrency=1, max_queue=0, request_timeout=0.1
-    )
-    first, second = statuses(app, 2, pause=0.3)
-    assert [first.status_code, second.status_code] == [504, 503]
-    release.set()
+    app = create_tactic_app(make(doze), max_concurrency=1, max_queue=0, request_timeout=0.1)
+
+    async def main():
+        async with caller(app) as client:
+            return [(await client.post("/run", json=1)).status_code for _ in range(2)]
+
+    assert asyncio.run(main()) == [504, 503]
 
 
-def test_deadlines_hold_while_waiting(make, error_of):
+def test_deadlines_hold_while_waiting(make, error_of, gate, nap):
     """Time in the queue is time."""
     app = create_tactic_app(make(nap), max_concurrency=1)
 
     async def main():
         async with caller(app) as client:
             first = asyncio.create_task(client.post("/run", json=1))
-            await asyncio.sleep(0.02)
+            await settled()
             late = await client.post("/run", json=1, headers={"X-LLLM-Timeout-Ms": "50"})
+            gate.set()
             return late, await first
 
     late, first = asyncio.run(main())
@@ -175,27 +202,26 @@ def test_the_deadline_reaches_the_tactic(client, make):
     assert client(tactic).post("/run", json=1).json()["output"] is None
 
 
-@pytest.mark.parametrize("work", [nap, doze])
-def test_the_service_limits_every_call(make, error_of, work):
+@pytest.mark.parametrize("kind", ["nap", "doze"])
+def test_the_service_limits_every_call(client, make, error_of, request, kind):
     """`request_timeout` answers 504, for synchronous work too."""
-    app = create_tactic_app(make(work), request_timeout=0.05)
-    (response,) = statuses(app, 1)
+    response = client(make(request.getfixturevalue(kind)), request_timeout=0.05).post("/run", json=1)
     assert (response.status_code, error_of(response)["type"]) == (504, "DeadlineExceeded")
 
 
-def test_synchronous_work_is_told_that_the_time_is_up(make):
+def test_synchronous_work_is_told_that_the_time_is_up(client, make):
     """It sees `context.cancelled`."""
     seen = []
 
     def work(value, context):
-        for _ in range(100):
+        for _ in range(500):
             if context.cancelled:
                 seen.append(True)
                 return
             time.sleep(0.01)
 
-    statuses(create_tactic_app(make(work), request_timeout=0.05), 1)
-    until = time.monotonic() + 2
+    client(make(work), request_timeout=0.05).post("/run", json=1)
+    until = time.monotonic() + 5
     while not seen and time.monotonic() < until:
         time.sleep(0.01)
     assert seen

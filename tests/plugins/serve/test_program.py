@@ -33,7 +33,9 @@ class Echo(Tactic[str, str]):
         if input_value == "exit":
             os._exit(3)
         if input_value == "wait":
-            await asyncio.sleep(1.0)
+            open("waiting", "w").close()
+            while not os.path.exists("enough"):
+                await asyncio.sleep(0.02)
         if input_value == "leave":
             await asyncio.gather(leave())
         if input_value == "block":
@@ -94,15 +96,15 @@ def test_the_command_requires_a_token(program):
     assert post(url + "/run", "hi", Authorization="Bearer s3cret")[0] == 200
 
 
-def test_a_signal_drains_the_program(program):
+def test_a_signal_drains_the_program(program, tmp_path, wait_for):
     """The call under way is answered, then the process ends."""
     process, url = program(SOURCE, "served:Echo")
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(post, url + "/run", "wait")
-        time.sleep(0.4)
+        wait_for((tmp_path / "waiting").exists, 20)
         process.terminate()
-        time.sleep(0.3)
-        assert post(url + "/run", "late")[0] == 503
+        wait_for(lambda: post(url + "/run", "late")[0] == 503, 8)
+        (tmp_path / "enough").touch()
         assert call.result()[1]["output"] == "WAIT"
     assert process.wait(15) in {0, -15}
 

@@ -74,7 +74,7 @@ def work():
     [("wait", "/run"), ("block", "/run"), ("stream", "/stream"), ("sync_stream", "/stream")],
 )
 def test_work_is_cancelled_when_its_caller_leaves(serve, make, work, method, path):
-    """Within fifty milliseconds, whatever kind of work it is."""
+    """At once, whatever kind of work it is; the benchmark says how soon."""
     server = serve(make(getattr(work, method)))
     connection = server.call(path, 1)
     assert work.started.wait(5)
@@ -83,7 +83,7 @@ def test_work_is_cancelled_when_its_caller_leaves(serve, make, work, method, pat
     left = time.monotonic()
     connection.close()
     assert work.finished.wait(5)
-    assert work.cancelled - left < 0.25  # fifty milliseconds on a machine that has nothing else to do
+    assert work.cancelled - left < 2
 
 
 def test_the_watch_begins_early(serve, make, work):
@@ -337,40 +337,38 @@ def test_a_tactic_that_hangs_is_answered_for(serve, make):
     assert server.request("/run", "ok")[0] == 200
 
 
-def test_health_answers_while_threads_and_streams_work(serve, make):
+def test_health_answers_while_threads_and_streams_work(serve, make, wait_for):
     """Synchronous calls and streams leave the loop alone."""
 
-    def nap(value, context):
-        time.sleep(0.3)
+    release = threading.Event()
+
+    def block(value, context):
+        release.wait(20)
 
     def stream(value, context):
-        for number in range(10):
-            time.sleep(0.05)
-            yield number
+        yield 1
+        release.wait(20)
 
-    server = serve([make(nap, name="nap"), make(stream, name="stream")])
+    server = serve([make(block, name="block"), make(stream, name="stream")])
     with ThreadPoolExecutor(20) as pool:
-        calls = [pool.submit(server.request, "/tactics/nap/run", 1) for _ in range(10)]
+        calls = [pool.submit(server.request, "/tactics/block/run", 1) for _ in range(10)]
         calls += [pool.submit(server.request, "/tactics/stream/stream", 1) for _ in range(10)]
-        time.sleep(0.1)
-        slowest = []
-        for _ in range(10):
-            begun = time.monotonic()
+        try:
+            wait_for(lambda: server.service.active == 20)
             assert server.request("/health", method="GET")[0] == 200
-            slowest.append(time.monotonic() - begun)
+            assert server.service.active == 20
+        finally:
+            release.set()
         assert {call.result()[0] for call in calls} == {200}
-    assert sorted(slowest)[5] < 0.05
-    assert max(slowest) < 0.3
 
 
 def test_twenty_synchronous_calls_run_at_once(serve, make):
     """They do not wait for each other."""
-    server = serve(make(lambda value, context: time.sleep(0.5)))
-    begun = time.monotonic()
+    together = threading.Barrier(20)
+    server = serve(make(lambda value, context: together.wait(20)))
     with ThreadPoolExecutor(20) as pool:
         statuses = set(pool.map(lambda _: server.request("/run", 1)[0], range(20)))
     assert statuses == {200}
-    assert time.monotonic() - begun < 1.5
 
 
 def test_a_service_that_stops_lets_calls_finish(serve, make, wait_for):
