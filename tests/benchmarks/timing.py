@@ -7,6 +7,7 @@ minimum is the round that was disturbed least. A benchmark prints one line a fig
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -43,8 +44,11 @@ def processes(argv: Sequence[str], **options: object) -> Batch:
 
     Args:
         argv: The command, program first.
-        options: Passed on to `subprocess.run`, for instance `env` and `cwd`.
+        options: Passed on to `subprocess.run`, for instance `env` and `cwd`. Without `env` it is ours, but bytecode
+            is kept whatever ours says: an installed program has it.
     """
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    options = {"env": clean, **options}
 
     def batch(number: int) -> None:
         for _ in range(number):

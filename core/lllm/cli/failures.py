@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lllm.errors import LLLMError
+from lllm.errors import LLLMError, SchemaError
 from lllm.plugins.records import one_line
 from lllm.secrets import mask_secrets
 
@@ -36,6 +36,8 @@ def failure_line(error: BaseException) -> str:
     told = error.__cause__ if isinstance(error, CallFailed) and error.__cause__ is not None else error
     if isinstance(told, click.ClickException):
         text = told.format_message()
+    elif isinstance(told, SchemaError):
+        text = _mismatch(told)
     elif isinstance(told, _SPEAKING) and told is error:
         text = str(told) or type(told).__name__
     else:
@@ -43,6 +45,18 @@ def failure_line(error: BaseException) -> str:
     # What a command says on purpose is complete; any other error was not foreseen.
     place = None if isinstance(told, click.ClickException) else _place(told)
     return one_line(mask_secrets(text)) + ("" if place is None else f" ({one_line(place)})")
+
+
+def _mismatch(error: SchemaError) -> str:
+    """Return what does not match by field, without the value and the links that pydantic adds."""
+    from pydantic import ValidationError
+
+    cause = error.__cause__
+    if not isinstance(cause, ValidationError):
+        return str(error)
+    found = cause.errors(include_url=False, include_context=False, include_input=False)
+    fields = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}".removeprefix(": ") for item in found]
+    return f"{str(error).partition(': ')[0]}: {'; '.join(fields)}"
 
 
 def _place(error: BaseException) -> str | None:

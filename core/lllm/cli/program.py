@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from lllm._version import __version__
+from lllm.cli.pipes import reader_is_gone
 from lllm.import_strings import load_import_string
 
 __all__ = ["Program", "make_program"]
@@ -30,8 +31,11 @@ ENTRY is `module.path:attribute` (the working directory is importable), REF is `
 """
 
 
-# A group that is called without a command shows its help; before click 8.2 that was no error.
+# A group below that is called without a command shows its help; before click 8.2 that was no error.
 _HELP_SHOWN: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+_WHOLE_SENTENCE = 1000
+"""Characters of a command's summary that the help shows; it wraps what does not fit on one line."""
 
 
 class _LazyCommand(click.Command):
@@ -84,6 +88,8 @@ class Program(click.Group):
         options = set(takewhile(lambda argument: argument.startswith("-"), arguments))
         self._full_traceback = "--traceback" in options
         self._plugins_off = "--no-plugins" in options
+        if options <= {"--no-plugins", "--traceback"} and len(options) == len(arguments):
+            arguments.append("--help")
         extra["standalone_mode"] = False
         try:
             with self._plugin_policy():
@@ -94,6 +100,8 @@ class Program(click.Group):
             error.show()
             sys.exit(error.exit_code)
         except Exception as error:
+            if reader_is_gone(error):
+                sys.exit(1)
             self._report(error)
             sys.exit(error.exit_code if isinstance(error, click.ClickException) else 2)
         sys.exit(code)
@@ -164,9 +172,10 @@ class Program(click.Group):
             names = sorted(self.commands)
             click.echo(f"lllm: the commands of plugins are not shown: {failure_line(error)}", err=True)
         shown = [(name, self.commands[name]) for name in names if not self.commands[name].hidden]
-        limit = formatter.width - 6 - max(len(name) for name, _ in shown)
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(limit)) for name, command in shown])
+            formatter.write_dl(
+                [(name, command.get_short_help_str(_WHOLE_SENTENCE)) for name, command in shown]
+            )
 
     def _ask_plugins(self) -> None:
         if not self._asked_plugins:
@@ -218,7 +227,6 @@ def make_program() -> Program:
         "lllm",
         help=_HELP,
         commands={name: _LazyCommand(name, *command) for name, command in _COMMANDS.items()},
-        no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     for flag, text in (

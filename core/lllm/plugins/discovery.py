@@ -189,14 +189,25 @@ def _editable_project(folder: str) -> str | None:
     if data is None or b'"editable"' not in data:
         return None
     import json
-    from urllib.parse import unquote, urlsplit
 
     try:
         origin = json.loads(data)
         editable = origin["dir_info"]["editable"] is True
-        return unquote(urlsplit(origin["url"]).path) if editable else None
-    except (ValueError, KeyError, TypeError):
+        return _path_of(origin["url"]) if editable else None
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _path_of(url: str) -> str:
+    plain = url.removeprefix("file://")
+    if plain[:1] == "/" and plain != url and {"%", "?", "#"}.isdisjoint(plain):
+        return plain
+    from urllib.parse import (
+        unquote,
+        urlsplit,
+    )  # costs as much as all of discovery, so only where it is needed
+
+    return unquote(urlsplit(url).path)
 
 
 def _custom_finders() -> list[Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -108,7 +107,7 @@ def list_installed(scope: str | None, as_json: bool) -> None:
     with _reported():
         packages = list_packages(scope)
         if as_json:
-            click.echo(json.dumps(packages, indent=2, ensure_ascii=False))
+            click.echo(_json(packages))
         elif not packages:
             click.echo("No packages installed.")
         else:
@@ -141,7 +140,13 @@ def show(name: str, as_json: bool) -> None:
 
     with _reported():
         facts = describe_package(name)
-        click.echo(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else "\n".join(_facts(facts)))
+        click.echo(_json(facts) if as_json else "\n".join(_facts(facts)))
+
+
+def _json(value: object) -> str:
+    import json  # `lllm --help` imports this module and needs none of it
+
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -163,4 +168,4 @@ def _facts(facts: dict[str, Any]) -> Iterator[str]:
         yield from (f"  {key}" for key in keys)
     if facts["unread"]:
         yield "not readable without running them:"
-        yield from (f"  {Path(file).relative_to(facts['path'])}" for file in facts["unread"])
+        yield from (f"  {os.path.relpath(file, facts['path'])}" for file in facts["unread"])

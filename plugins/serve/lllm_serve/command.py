@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 import click
@@ -107,6 +106,8 @@ def check_log_level(text: Any) -> str:
 
 
 def _is_address(text: str) -> bool:
+    import ipaddress  # `lllm --help` imports this module and needs none of it
+
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -56,8 +56,29 @@ def test_help_lists_the_commands_of_plugins(invoke):
 
 
 def test_without_arguments_the_help_is_shown(invoke):
-    """Calling the program alone shows how to use it."""
-    assert "Commands:" in invoke().output
+    """Calling the program alone, or with its options only, shows on stdout how to use it, and is no error."""
+    shown = invoke("--help").stdout
+    for arguments in ((), ("--traceback",)):
+        result = invoke(*arguments)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, shown, "")
+    bare = invoke("--no-plugins")
+    assert (bare.exit_code, bare.stdout) == (0, invoke("--no-plugins", "--help").stdout)
+
+
+def test_the_help_cuts_no_sentence(invoke, manager):
+    """A summary that is longer than a line goes on below it."""
+    words = " ".join(f"word{number}" for number in range(30))
+
+    class Long:
+        @lllm.hookimpl
+        def lllm_commands(self, cli):
+            cli.command("long", help=f"{words}. More.")(lambda: None)
+
+    manager.register(Long(), name="long")
+    shown = invoke("--help").stdout
+    assert words in " ".join(shown.split())
+    assert "More" not in shown
+    assert "..." not in shown.partition("Commands:")[2]
 
 
 def test_a_plugins_command_runs_and_its_result_is_no_exit_code(invoke):

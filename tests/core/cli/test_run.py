@@ -1,6 +1,10 @@
 """`lllm run`: inputs, outputs, failures."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -68,11 +72,14 @@ def test_input_given_twice_is_a_usage_error(invoke):
 
 
 def test_an_input_that_does_not_match_exits_2(invoke):
-    """The schema's own words reach the user, on one line."""
+    """The schema's words reach the user on one line: the fields, not the value and not links."""
     result = invoke("run", "user_tactics:Shout", '{"text": 3}')
     assert result.exit_code == 2
-    assert "Value does not match schema Text" in result.stderr
-    assert result.stderr.count("\n") == 1
+    assert result.stderr == (
+        "lllm: error: Value does not match schema Text: text: Input should be a valid string\n"
+    )
+    result = invoke("run", "user_tactics:Shout", "null")
+    assert result.stderr.startswith("lllm: error: Value does not match schema Text: Input should be ")
 
 
 def test_a_failing_tactic_exits_1_and_names_the_line(invoke):
@@ -143,3 +150,78 @@ def test_a_process_of_its_own_reads_stdin_and_writes_json(spawn):
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["text"] == "PIPES"
     assert result.stderr == ""
+
+
+LONG = """
+import os
+from lllm import Tactic
+
+
+class Chatter(Tactic):
+    def _stream(self, input_value, *, context=None):
+        for _ in range(100_000):
+            yield "x" * 100
+
+
+class Plumber(Tactic):
+    def _run(self, input_value, *, context=None):
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.write(writing, b"x")
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_error(project, unbuffered):
+    """`lllm run --stream | head -1` says nothing and exits 1, however stdout is buffered."""
+    (project / "pipes.py").write_text(LONG)
+    program = [
+        sys.executable,
+        "-c",
+        "from lllm.cli import main; main()",
+        "run",
+        "pipes:Chatter",
+        "1",
+        "--stream",
+    ]
+    with subprocess.Popen(
+        program,
+        cwd=project,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b'"' + b"x" * 100 + b'"\n'
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1
+
+
+def test_a_broken_pipe_of_the_tactic_is_an_error(spawn, project):
+    """Somebody else's pipe is not ours: the error is told, with its place."""
+    (project / "pipes.py").write_text(LONG)
+    result = spawn("run", "pipes:Plumber", "1")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("lllm: error: BrokenPipeError: [Errno 32] Broken pipe (pipes.py:")
+
+
+def test_an_interrupt_ends_the_program_with_130(project):
+    """Ctrl-C ends a call at once, without a traceback."""
+    (project / "waits.py").write_text(
+        "import asyncio\n\n\nasync def wait(seconds: float) -> None:\n"
+        "    print('waiting', flush=True)\n    await asyncio.sleep(seconds)\n"
+    )
+    # A shell without job control lets what it starts in the background ignore interrupts.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = [sys.executable, "-c", f"{code}; from lllm.cli import main; main()", "run", "waits:wait", "50"]
+    with subprocess.Popen(
+        program,
+        cwd=project,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b"waiting\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read().strip() == b""
