@@ -41,7 +41,9 @@ def failure_from(
     status = _status_of(error, from_input)
     kind = type(error).__name__
     if status >= 500:
-        return Failure(status, kind, _text_of(error) if show_message else _hidden(kind))
+        return Failure(
+            status, kind, _text_of(error) if show_message else _hidden(kind), _pause_headers(error)
+        )
     return Failure(status, kind, _text_of(error), errors=input_errors(error, place))
 
 
@@ -74,10 +76,15 @@ def _remote_failure(error: Any, show_message: bool) -> Failure:
         "upstream_type": error.error_type,
         "upstream_request_id": getattr(error, "request_id", None),
     }
-    pause = getattr(error, "retry_after", None)
-    headers = {} if pause is None else {"Retry-After": str(max(1, round(pause)))}
     kind = "RemoteTacticError"
-    return Failure(502, kind, _text_of(error) if show_message else _hidden(kind), headers, metadata)
+    text = _text_of(error) if show_message else _hidden(kind)
+    return Failure(502, kind, text, _pause_headers(error), metadata)
+
+
+def _pause_headers(error: BaseException) -> dict[str, str]:
+    """Pass on how long the model or service below asks its callers to wait."""
+    pause = getattr(error, "retry_after", None)
+    return {"Retry-After": str(max(1, round(pause)))} if isinstance(pause, (int, float)) else {}
 
 
 def _text_of(error: BaseException) -> str:

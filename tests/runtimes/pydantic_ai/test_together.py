@@ -7,8 +7,18 @@ import time
 
 import pytest
 import uvicorn
+from pydantic_ai import Agent
+from pydantic_ai.models.function import FunctionModel
 
-from lllm import RemoteTactic, TacticResolver, as_tactic, open_store, proxy_tactic, sandbox_tactic
+from lllm import (
+    RemoteTactic,
+    RemoteTacticError,
+    TacticResolver,
+    as_tactic,
+    open_store,
+    proxy_tactic,
+    sandbox_tactic,
+)
 from lllm.background import drive
 from lllm_process import Processor
 from lllm_runtime_pydantic_ai import ModelRateLimited, PydanticAITactic, TacticToolset
@@ -109,6 +119,38 @@ def test_a_served_agent_is_called_like_a_local_one(brief, topic_type, brief_type
         session = remote.run({"topic": "a"}, return_session=True)
         assert session.total_cost.total_tokens > 0
         assert session.unpriced_calls == 2
+
+
+def test_a_service_passes_on_how_long_the_provider_asks_to_wait(make_served, server, reply):
+    """The remote caller of an agent waits as a local one would."""
+    server.say(reply("slow down", status=429, headers={"retry-after": "7"}))
+    tactic = PydanticAITactic(make_served())
+    with served(tactic) as url, RemoteTactic(url) as remote, pytest.raises(RemoteTacticError) as caught:
+        remote.run("x")
+    assert (caught.value.error_type, caught.value.retry_after) == ("ModelRateLimited", 7.0)
+
+
+def test_a_client_that_goes_away_ends_the_run():
+    """The service cancels the agent, and the agent its model."""
+    asked, closed = threading.Event(), threading.Event()
+
+    async def never(messages, info):
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    async def leave(url):
+        async with RemoteTactic(url) as remote:
+            task = asyncio.create_task(remote.arun("x"))
+            await asyncio.to_thread(asked.wait, 10)
+            task.cancel()
+            await asyncio.wait({task})
+
+    with served(PydanticAITactic(Agent(FunctionModel(never), name="never"))) as url:
+        asyncio.run(leave(url))
+        assert closed.wait(10)
 
 
 def test_text_streams_through_a_service(talker):
