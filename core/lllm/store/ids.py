@@ -7,11 +7,13 @@ as fast at a million events as in an empty store; the other 74 bits are random.
 from __future__ import annotations
 
 import os
+import re
 import time
 
 __all__ = ["new_id"]
 
 _REFILL = 256
+_PARTS = re.compile("(...)(.)(...)(.{12}).")
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _tails: list[str] = []
 _clock = (0, "")
@@ -39,12 +41,9 @@ def _refill() -> str:
         # A forked child must not hand out the tails that its parent holds.
         os.register_at_fork(after_in_child=_tails.clear)
         _forget_registered = True
-    noise = os.urandom(10 * _REFILL).hex()
-    tails = [_tail(noise[at : at + 20]) for at in range(0, len(noise), 20)]
+    # One search cuts the digits of all ids; cutting them one by one takes twice as long.
+    parts = _PARTS.findall(os.urandom(10 * _REFILL).hex())
+    tails = [f"-4{first}-{_VARIANTS[digit]}{second}-{third}" for first, digit, second, third in parts]
     last = tails.pop()
     _tails.extend(tails)
     return last
-
-
-def _tail(noise: str) -> str:
-    return f"-4{noise[:3]}-{_VARIANTS[noise[3]]}{noise[4:7]}-{noise[7:19]}"

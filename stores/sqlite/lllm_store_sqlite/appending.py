@@ -18,6 +18,7 @@ from lllm_store_sqlite.tables import marks
 __all__ = ["EventWrites"]
 
 _MOST_RECENT = 128
+_MOST_POSITIONS = 20_000
 _SMALL_BATCH = 16
 _SMALL_BODIES = 16_384
 _ROWS_PER_INSERT = 100
@@ -41,13 +42,13 @@ class EventWrites(EventReads):
         self._position: int | None = None
         self._heads: dict[str, int] = {}
         self._recent: Recent | None = None
-        self._found: dict[str, int] = {}
+        # Of events that were read here, because what is leased is soon the parent of something.
+        self._positions: dict[str, int] = {}
         self._remembers_removed = True
 
     def begin(self) -> None:
         """Start a transaction, and keep what is known of heads if nobody else has committed since."""
         self.execute("BEGIN IMMEDIATE")
-        self._found = {}
         (version,) = self.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self.forget()
@@ -59,7 +60,7 @@ class EventWrites(EventReads):
         self._position = None
         self._heads.clear()
         self._recent = None
-        self._found = {}
+        self._positions.clear()
         self._remembers_removed = True
 
     def last_position(self) -> int:
@@ -68,16 +69,33 @@ class EventWrites(EventReads):
             self._position = super().last_position()
         return self._position
 
+    def events(self, channel: str, **wanted: Any) -> list[EventRow]:
+        """Return events of a channel between two cursors, and remember their positions."""
+        rows = super().events(channel, **wanted)
+        self._note_positions({row[0]: row[7] for row in rows})
+        return rows
+
     def positions(self, ids: Sequence[str]) -> dict[str, int]:
-        """Return the positions of the events with these ids, by id; the next insert wants them again."""
+        """Return the positions of the events with these ids, by id; missing ones are left out."""
+        known = self._positions
+        unknown = [event_id for event_id in ids if event_id not in known]
+        found = {event_id: known[event_id] for event_id in ids if event_id in known} if known else {}
+        if unknown:
+            read = self._unknown_positions(unknown)
+            self._note_positions(read)
+            found.update(read)
+        return found
+
+    def _unknown_positions(self, ids: Sequence[str]) -> dict[str, int]:
         known = self._known_recent().positions
         recent = {event_id: known[packed] for event_id in ids if (packed := pack_id(event_id)) in known}
-        if len(recent) < len(ids):
-            recent.update(
-                self._positions_in("events", [event_id for event_id in ids if event_id not in recent])
-            )
-        self._found = recent
-        return recent
+        indexed = [event_id for event_id in ids if event_id not in recent] if recent else ids
+        return {**recent, **self._positions_in("events", indexed)} if indexed else recent
+
+    def _note_positions(self, positions: dict[str, int]) -> None:
+        if len(self._positions) > _MOST_POSITIONS:
+            self._positions.clear()
+        self._positions.update(positions)
 
     def _tables(self, channel: int | None, after: int) -> tuple[bool, bool]:
         first = self._known_recent().first_cursors.get(channel or 0)
@@ -116,10 +134,7 @@ class EventWrites(EventReads):
             self._link(rows, links)
 
     def _link(self, rows: Sequence[EventRow], links: Sequence[tuple[str, int]]) -> None:
-        positions = self._found
-        missing = [parent for parent, _ in links if parent not in positions]
-        if missing:
-            positions = {**positions, **self.positions(missing)}
+        positions = self.positions([parent for parent, _ in links])
         pairs = [(positions[parent], rows[child][7]) for parent, child in links if parent in positions]
         if len(pairs) == 1:
             self.execute(_LINK, pairs[0])
@@ -194,6 +209,7 @@ class EventWrites(EventReads):
         self._move_recent()
         self._keep_counters(number)
         self._remembers_removed = True
+        self._positions.clear()
         self.connection.executemany(
             "INSERT OR REPLACE INTO removed VALUES (?, ?, ?, ?, ?, ?, ?)",
             ((pack_id(row[0]), number, *row[2:]) for row in removed),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf
 
 from lllm.store.backend import WaitingRow
-from lllm_store_sqlite.tables import Tables, chunks, marks
+from lllm_store_sqlite.tables import Tables, chunks, marks, runs
 
 __all__ = ["DeliveryReads", "DeliveryWrites"]
 
@@ -15,6 +15,7 @@ _WAITING = "cursor, attempt, due, leased, error"
 _PUT_WAITING = f"INSERT OR REPLACE INTO deliveries(subscription, {_WAITING}) VALUES (?, ?, ?, ?, ?, ?)"
 # The row with the cursor 0 is the state of the subscription itself.
 _OF_SUBSCRIPTION = "FROM deliveries WHERE subscription = ? AND cursor > 0"
+_MOST_REMEMBERED = 20_000
 
 
 class DeliveryReads(Tables):
@@ -79,11 +80,22 @@ class DeliveryWrites(DeliveryReads):
         super().__init__(connection)
         # No waiting event of a subscription is due before this.
         self._due_from: dict[int, float] = {}
+        # What this writer has stored itself: most deliveries are finished by the process that leased them.
+        self._stored: dict[tuple[int, int], WaitingRow] = {}
 
     def forget(self) -> None:
         """Drop what is remembered of the tables, after somebody else or a rollback has changed them."""
         super().forget()
         self._due_from.clear()
+        self._stored.clear()
+
+    def waiting(self, number: int, cursors: Sequence[int]) -> dict[int, WaitingRow]:
+        """Return what a subscription waits for at these cursors, by cursor."""
+        stored = self._stored
+        rows = {cursor: row for cursor in cursors if (row := stored.get((number, cursor)))}
+        if len(rows) < len(cursors):
+            rows.update(super().waiting(number, [cursor for cursor in cursors if cursor not in rows]))
+        return rows
 
     def due(self, number: int, *, now: float, limit: int) -> list[WaitingRow]:
         """Return what is due at a unix time, by cursor."""
@@ -99,6 +111,9 @@ class DeliveryWrites(DeliveryReads):
         """Store what a subscription waits for, in place of what it had at the same cursors."""
         if number in self._due_from:
             self._due_from[number] = min([self._due_from[number], *[row[2] for row in rows]])
+        if len(self._stored) > _MOST_REMEMBERED:
+            self._stored.clear()
+        self._stored.update({(number, row[0]): row for row in rows})
         if len(rows) == 1:
             self.execute(_PUT_WAITING, (number, *rows[0]))
         else:
@@ -106,14 +121,14 @@ class DeliveryWrites(DeliveryReads):
 
     def drop_waiting(self, number: int, cursors: Sequence[int]) -> None:
         """Drop what a subscription waits for at these cursors."""
-        statement = f"DELETE {_OF_SUBSCRIPTION} AND cursor = ?"
-        if len(cursors) == 1:
-            self.execute(statement, (number, cursors[0]))
-        else:
-            self.connection.executemany(statement, [(number, cursor) for cursor in cursors])
+        for cursor in cursors:
+            self._stored.pop((number, cursor), None)
+        for first, last in runs(cursors):
+            self.execute(f"DELETE {_OF_SUBSCRIPTION} AND cursor BETWEEN ? AND ?", (number, first, last))
 
     def clear_waiting(self, number: int) -> None:
         """Drop everything that a subscription waits for, and what is remembered of how it ended."""
+        self._stored.clear()
         self.execute(f"DELETE {_OF_SUBSCRIPTION}", (number,))
         self.execute("DELETE FROM outcomes WHERE subscription = ?", (number,))
 

@@ -11,7 +11,7 @@ def pack_id(text: str) -> bytes | str:
     Args:
         text: Any text; only a lower-case UUID in its usual form is packed, so that `unpack_id` gives it back.
     """
-    if len(text) == 36 and text[8] == text[13] == text[18] == text[23] == "-":
+    if len(text) == 36 and text[8:24:5] == "----":
         digits = text.replace("-", "")
         try:
             packed = bytes.fromhex(digits)

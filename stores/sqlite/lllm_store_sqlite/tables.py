@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-__all__ = ["Tables", "chunks", "marks"]
+__all__ = ["Tables", "chunks", "marks", "runs"]
 
 T = TypeVar("T")
 
@@ -78,3 +78,21 @@ def chunks(items: Iterable[T], size: int = 500) -> Iterable[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Return the first and the last of each run of neighbours, which one statement can name.
+
+    Args:
+        numbers: Numbers, each once, in any order.
+    """
+    first = last = None
+    for number in sorted(numbers):
+        if first is None or last is None:
+            first = number
+        elif number != last + 1:
+            yield first, last
+            first = number
+        last = number
+    if first is not None and last is not None:
+        yield first, last
