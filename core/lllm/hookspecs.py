@@ -234,6 +234,21 @@ class Runtime(Protocol):
         """
         raise TacticUnsupportedError(f"Runtime `{type(self).__name__}` claims no tactic classes.")
 
+    def streaming(self, bound: Tactic[Any, Any], call: Call) -> Tactic[Any, Any]:
+        """Return what streams one call, where `bind` returned a tactic whose class does not stream.
+
+        Asked only when `attach` has put `"stream"` into the tactic's `declared_capabilities`. A runtime whose `bind`
+        returns something that streams can leave this out.
+
+        Args:
+            bound: What `bind` returned for the call.
+            call: The call that begins.
+
+        Returns:
+            A tactic with `_stream`, `_astream` or `_aevents`.
+        """
+        return bound
+
 
 @hookspec
 def lllm_runtimes() -> list[RuntimeSpec]:

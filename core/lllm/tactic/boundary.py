@@ -280,6 +280,16 @@ class Tactic(Described, Batched, Generic[InputT, OutputT]):
             bind_parts(bound, call, Tactic)
         return bound
 
+    def _bind_stream(self, call: Call) -> Tactic[Any, Any]:
+        """Return what streams one call: what is bound to it, or what the claiming runtime puts around that."""
+        assert self._claimed_by is not None
+        bound = self._bind(call)
+        around = getattr(host.runtime_named(self._claimed_by), "streaming", None)
+        streaming: Tactic[Any, Any] = (
+            bound if bound._traits.streams or around is None else around(bound, call)
+        )
+        return streaming
+
     def _trace(self, call: Call) -> CallTrace:
         context = call.context
         return models.CallTrace.of_call(

@@ -129,7 +129,7 @@ def _open(
             raise TacticUnsupportedError(f"{type(tactic).__name__} does not support stream().")
         call.task = value = tactic.validate_input(input_value)
         check_deadline(call.context)
-        worker = tactic if tactic._claimed_by is None else tactic._bind(call)
+        worker = tactic if tactic._claimed_by is None else tactic._bind_stream(call)
     except BaseException as error:
         call.fail(error)
         tactic._end(call)

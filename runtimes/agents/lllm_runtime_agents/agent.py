@@ -14,6 +14,7 @@ from lllm_runtime_agents.dialog_owner import DialogOwner
 from lllm_runtime_agents.drivers import run, run_async, run_stream
 from lllm_runtime_agents.function import Function
 from lllm_runtime_agents.invoker import BaseInvoker, BaseStreamHandler
+from lllm_runtime_agents.listening import heard_by
 from lllm_runtime_agents.message import Message
 from lllm_runtime_agents.roles import APITypes
 
@@ -42,6 +43,7 @@ class Agent(DialogOwner):
         runtime: The registry in which prompts are looked up; the default one when None.
         tools: Tools that are offered beside those of the active prompt.
         parallel_tools: Whether the tools of one turn run side by side.
+        tool_timeout: Seconds that one use of a tool may take, unless the tool says otherwise; None for no limit.
         rate_limit_retries: How many repeats one `respond()` allows after rate limits.
         rate_limit_max_wait: How many seconds it waits for them in total.
         max_cost_usd: Dollars that the session around the agent may cost, or None.
@@ -58,6 +60,7 @@ class Agent(DialogOwner):
     context_manager: ContextManager | None = None
     tools: list[Function] = field(default_factory=list)
     parallel_tools: bool = False
+    tool_timeout: float | None = None
     rate_limit_retries: int = 5
     rate_limit_max_wait: float = 120.0
     max_cost_usd: float | None = None
@@ -210,7 +213,7 @@ class Agent(DialogOwner):
             args=dict(args or {}),
             metadata=dict(metadata or {}),
             parser_args=dict(parser_args or {}),
-            stream_handler=self.stream_handler,
+            stream_handler=heard_by(around, self.name, self.stream_handler),
             call=around,
         )
 

@@ -13,6 +13,7 @@ from lllm_runtime_agents.context_manager import ContextManager, find_context_man
 from lllm_runtime_agents.deep_merge import copied, deep_merge
 from lllm_runtime_agents.function import Function
 from lllm_runtime_agents.invoker import BaseInvoker
+from lllm_runtime_agents.limits import LIMITS, check_limits
 from lllm_runtime_agents.prompt import Prompt, inline_prompt
 from lllm_runtime_agents.registry import ResourceRegistry, find_prompt
 from lllm_runtime_agents.roles import APITypes
@@ -21,15 +22,6 @@ from lllm_runtime_agents.tool_refs import resolve_tool
 
 __all__ = ["AgentSpec", "parse_agent_configs"]
 
-_LIMITS = (
-    "max_exception_retry",
-    "max_interrupt_steps",
-    "max_llm_recall",
-    "parallel_tools",
-    "rate_limit_retries",
-    "rate_limit_max_wait",
-    "max_cost_usd",
-)
 _KNOWN = frozenset(
     {
         "name",
@@ -42,7 +34,7 @@ _KNOWN = frozenset(
         "context_manager",
         "skills",
         "tools",
-        *_LIMITS,
+        *LIMITS,
     }
 )
 
@@ -94,18 +86,20 @@ class AgentSpec:
             raise ValueError(f"Agent '{name}' needs either 'system_prompt' or 'system_prompt_path'")
         extra = {key: value for key, value in raw.items() if key not in _KNOWN}
         _report_unknown(name, extra, strict)
-        settings = {key: raw[key] for key in _LIMITS if raw.get(key) is not None}
+        owner = f"Agent '{name}'"
+        further = _mapping(name, raw, "extra_settings")
+        _check_settings(name, further)
         return cls(
             name=name,
             model_name=raw["model_name"],
-            system_prompt=raw.get("system_prompt"),
+            system_prompt=_system_prompt(name, raw.get("system_prompt")),
             system_prompt_path=raw.get("system_prompt_path"),
             api_type=_api_type(name, raw.get("api_type")),
             model_args={**copied(extra), **copied(_mapping(name, raw, "model_args"))},
-            settings={**settings, **_mapping(name, raw, "extra_settings")},
+            settings={**check_limits(owner, raw), **further, **check_limits(owner, further)},
             context_manager=_context_manager(name, raw.get("context_manager")),
-            skills=raw.get("skills"),
-            tools=list(raw.get("tools") or ()),
+            skills=_skills(name, raw.get("skills")),
+            tools=_tools(name, raw.get("tools")),
         )
 
     def build(self, runtime: ResourceRegistry | None, invoker: BaseInvoker) -> Agent:
@@ -117,7 +111,7 @@ class AgentSpec:
 
         Raises:
             KeyError: A prompt, tool, skill or context manager does not exist.
-            TypeError: `extra_settings` holds something that is no field of `Agent`.
+            TypeError: The context manager does not take its arguments.
         """
         prompt = self._prompt(runtime)
         tools = [resolve_tool(tool, runtime) if isinstance(tool, str) else tool for tool in self.tools]
@@ -143,7 +137,7 @@ class AgentSpec:
         if isinstance(self.system_prompt, Prompt):
             return self.system_prompt
         if self.system_prompt is not None:
-            return inline_prompt(str(self.system_prompt), f"{self.name}/system_prompt")
+            return inline_prompt(self.system_prompt, f"{self.name}/system_prompt")
         assert self.system_prompt_path is not None
         return find_prompt(self.system_prompt_path, runtime)
 
@@ -174,6 +168,8 @@ def parse_agent_configs(
     """
     entries = _entries(config.get("agent_configs") or ())
     shared = config.get("global") or {}
+    if not isinstance(shared, Mapping):
+        raise TypeError(f"'global' must be a mapping, got {type(shared).__name__}")
     strict = config.get("strict") is True
     specs: dict[str, AgentSpec] = {}
     for name in agent_group:
@@ -221,6 +217,39 @@ def _mapping(name: str, raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError(f"Agent '{name}': '{key}' must be a mapping, got {type(value).__name__}")
     return value
+
+
+_SETTINGS = frozenset({"stream_handler", *LIMITS})
+
+
+def _check_settings(name: str, settings: Mapping[str, Any]) -> None:
+    unknown = sorted(str(key) for key in settings if key not in _SETTINGS)
+    if unknown:
+        raise TypeError(
+            f"Agent '{name}' has unknown extra_settings {unknown}. Known settings: {sorted(_SETTINGS)}"
+        )
+
+
+def _system_prompt(name: str, value: Any) -> str | Prompt | None:
+    if value is None or isinstance(value, (str, Prompt)):
+        return value
+    raise TypeError(f"Agent '{name}': 'system_prompt' must be a text, got {type(value).__name__}")
+
+
+def _skills(name: str, value: Any) -> str | list[str] | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return list(value)
+    raise TypeError(f"Agent '{name}': 'skills' must be \"*\" or a list of names and URLs, got {value!r}")
+
+
+def _tools(name: str, value: Any) -> list[str | Function]:
+    if value is None:
+        return []
+    if isinstance(value, (list, tuple)) and all(isinstance(item, (str, Function)) for item in value):
+        return list(value)
+    raise TypeError(f"Agent '{name}': 'tools' must be a list of tool references, got {value!r}")
 
 
 def _api_type(name: str, value: Any) -> APITypes:

@@ -234,9 +234,16 @@ class AgentCall:
             if call.deadline is not None and monotonic() >= call.deadline:
                 raise DeadlineExceeded("The deadline of the call has passed.")
             raise asyncio.CancelledError("The call was cancelled.")
-        limit = self.agent.max_cost_usd
-        if limit is not None and (spent := call.session.total_cost.cost) >= limit:
-            raise BudgetExceeded(f"The session has spent ${spent:.6f} of `max_cost_usd` = {limit:g}.")
+        _check_budget(call, self.agent.max_cost_usd)
+        payer: Call | None = call
+        while payer is not None:
+            _check_budget(payer, getattr(payer.tactic, "_max_cost_usd", None))
+            payer = payer.parent
+
+
+def _check_budget(call: Call, limit: float | None) -> None:
+    if limit is not None and (spent := call.session.total_cost.cost) >= limit:
+        raise BudgetExceeded(f"The session has spent ${spent:.6f} of `max_cost_usd` = {limit:g}.")
 
 
 def _rendered(prompt: Prompt, values: dict[str, Any], role: Roles, name: str) -> Message:

@@ -151,13 +151,13 @@ def _perform(call: AgentCall, effect: Effect) -> Any:
         return _sleep(effect.seconds, call)
     if len(effect.uses) == 1:
         function, use = effect.uses[0]
-        return function(use)
-    return _use_side_by_side(effect)
+        return function(use, call.agent.tool_timeout)
+    return _use_side_by_side(effect, call.agent.tool_timeout)
 
 
-def _use_side_by_side(effect: UseTools) -> None:
+def _use_side_by_side(effect: UseTools, timeout: float | None) -> None:
     with ThreadPoolExecutor(len(effect.uses), thread_name_prefix="lllm-tools") as pool:
-        running = [pool.submit(copy_context().run, function, use) for function, use in effect.uses]
+        running = [pool.submit(copy_context().run, function, use, timeout) for function, use in effect.uses]
         for future in running:
             future.result()
 
@@ -179,4 +179,6 @@ async def _perform_async(call: AgentCall, effect: Effect) -> Any:
         return await invoker.acall(effect.dialog, call.agent.model, **request)
     if isinstance(effect, Wait):
         return await asyncio.sleep(effect.seconds)
-    return await asyncio.gather(*(function.acall(use) for function, use in effect.uses))
+    return await asyncio.gather(
+        *(function.acall(use, call.agent.tool_timeout) for function, use in effect.uses)
+    )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, Self, overload
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from lllm.background import drive, run_in_thread
+from lllm.error_text import error_text
+from lllm.secrets import mask_secrets
 from lllm_runtime_agents.function_call import FunctionCall
 from lllm_runtime_agents.parameters import Parameters, read_parameters, strict_object
 from lllm_runtime_agents.roles import Invokers
@@ -45,6 +49,7 @@ class Function(BaseModel):
         function: The callable, or None until one is linked; `async def` is awaited.
         processor: Makes the text that answers the model.
         definitions: Schemas that `properties` refer to through `$defs`.
+        timeout: Seconds that one use may take; None leaves it to the agent.
     """
 
     model_config = ConfigDict(defer_build=True, arbitrary_types_allowed=True, extra="forbid")
@@ -58,8 +63,16 @@ class Function(BaseModel):
     function: Callable[..., Any] | None = Field(default=None, exclude=True, repr=False)
     processor: Processor = Field(default=default_processor, exclude=True, repr=False)
     definitions: dict[str, Any] = Field(default_factory=dict, repr=False)
+    timeout: float | None = Field(default=None, exclude=True)
 
     _parameters: tuple[Callable[..., Any], Parameters] | None = PrivateAttr(default=None)
+
+    @field_validator("timeout")
+    @classmethod
+    def _check_timeout(cls, value: float | None) -> float | None:
+        if value is not None and not (isfinite(value) and value > 0):
+            raise ValueError(f"timeout must be a finite number of seconds above 0, got {value!r}")
+        return value
 
     @property
     def linked(self) -> bool:
@@ -81,45 +94,58 @@ class Function(BaseModel):
             )
         self.function = function
 
-    def __call__(self, function_call: FunctionCall) -> FunctionCall:
+    def __call__(self, function_call: FunctionCall, timeout: float | None = None) -> FunctionCall:
         """Run the tool and fill in the call's result; what the tool raises becomes the call's error.
+
+        With a time limit the tool runs in a worker thread. A thread cannot be stopped: what goes on after its time
+        goes on unheard.
 
         Args:
             function_call: What the model asked for.
+            timeout: Seconds it may take when the tool itself sets no limit.
 
         Raises:
             AssertionError: No callable is linked.
         """
         function = self._linked_function()
+        seconds = timeout if self.timeout is None else self.timeout
         try:
-            result = function(**self._arguments(function_call))
-            if inspect.isawaitable(result):
-                result = drive(_finish(result))
+            arguments = self._arguments(function_call)
+            if seconds is None:
+                result = function(**arguments)
+                if inspect.isawaitable(result):
+                    result = drive(_finish(result))
+            else:
+                result = drive(self._in_time(function, arguments, seconds))
             self._succeed(function_call, result)
-        except Exception as error:
+        except BaseException as error:
+            if not _is_failure(error):
+                raise
             _fail(function_call, error)
         return function_call
 
-    async def acall(self, function_call: FunctionCall) -> FunctionCall:
+    async def acall(self, function_call: FunctionCall, timeout: float | None = None) -> FunctionCall:
         """Run the tool without blocking the event loop; see `__call__`.
 
         Args:
             function_call: What the model asked for.
+            timeout: Seconds it may take when the tool itself sets no limit.
 
         Raises:
             AssertionError: No callable is linked.
         """
         function = self._linked_function()
+        seconds = timeout if self.timeout is None else self.timeout
         try:
             arguments = self._arguments(function_call)
-            if _is_async(function):
-                result = await function(**arguments)
+            if seconds is None:
+                result = await _awaited(function, arguments)
             else:
-                result = await run_in_thread(lambda: function(**arguments))
-                if inspect.isawaitable(result):
-                    result = await result
+                result = await self._in_time(function, arguments, seconds)
             self._succeed(function_call, result)
-        except Exception as error:
+        except BaseException as error:
+            if not _is_failure(error):
+                raise
             _fail(function_call, error)
         return function_call
 
@@ -164,6 +190,7 @@ class Function(BaseModel):
         prop_desc: Mapping[str, str] | None = None,
         strict: bool = True,
         processor: Processor = default_processor,
+        timeout: float | None = None,
     ) -> Self:
         """Make a tool of a callable; its signature gives the schema.
 
@@ -174,6 +201,7 @@ class Function(BaseModel):
             prop_desc: What single parameters are for.
             strict: Whether the provider holds the model to the schema exactly; never with `**kwargs`.
             processor: Makes the text that answers the model.
+            timeout: Seconds that one use may take; None leaves it to the agent.
 
         Raises:
             TypeError: `fn` is not callable.
@@ -203,6 +231,7 @@ class Function(BaseModel):
             function=fn,
             processor=processor,
             definitions=definitions,
+            timeout=timeout,
         )
 
     def _linked_function(self) -> Callable[..., Any]:
@@ -216,6 +245,15 @@ class Function(BaseModel):
             self._parameters = (function, read_parameters(function))
         return self._parameters[1].validate(function_call.arguments)
 
+    async def _in_time(self, function: Callable[..., Any], arguments: dict[str, Any], seconds: float) -> Any:
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await _awaited(function, arguments)
+        except TimeoutError as error:
+            if limit.expired():
+                raise TimeoutError(f"tool '{self.name}' took longer than {seconds:g} s") from error
+            raise
+
     def _succeed(self, function_call: FunctionCall, result: Any) -> None:
         function_call.result = result
         function_call.result_str = self.processor(result, function_call)
@@ -225,13 +263,34 @@ async def _finish(awaitable: Any) -> Any:
     return await awaitable
 
 
+async def _awaited(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    if _is_async(function):
+        return await function(**arguments)
+    result = await run_in_thread(lambda: function(**arguments))
+    return await result if inspect.isawaitable(result) else result
+
+
 def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _fail(function_call: FunctionCall, error: Exception) -> None:
-    function_call.error_message = str(error)
-    function_call.result_str = f"Error: {error}"
+def _is_failure(error: BaseException) -> bool:
+    """Tell whether a tool failed, as opposed to being stopped: an exit is its own, a cancellation may be."""
+    if not isinstance(error, asyncio.CancelledError):
+        return isinstance(error, (Exception, SystemExit))
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return True
+    return task is not None and not task.cancelling()
+
+
+def _fail(function_call: FunctionCall, error: BaseException) -> None:
+    text = mask_secrets(error_text(error))
+    if not isinstance(error, Exception):
+        text = f"{type(error).__name__} {text}".strip()
+    function_call.error_message = text
+    function_call.result_str = f"Error: {text}"
 
 
 @overload
@@ -246,6 +305,7 @@ def tool(
     name: str | None = None,
     strict: bool = True,
     processor: Processor = default_processor,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., Any]], Function]: ...
 
 
@@ -256,6 +316,7 @@ def tool(
     name: str | None = None,
     strict: bool = True,
     processor: Processor = default_processor,
+    timeout: float | None = None,
 ) -> Function | Callable[[Callable[..., Any]], Function]:
     """Turn a function into a tool; works with and without parentheses.
 
@@ -265,6 +326,7 @@ def tool(
         name: Name of the tool; by default the function's.
         strict: Whether the provider holds the model to the schema exactly.
         processor: Makes the text that answers the model.
+        timeout: Seconds that one use may take; None leaves it to the agent.
     """
     if description is not None and not isinstance(description, str):
         return Function.from_callable(description)
@@ -272,7 +334,13 @@ def tool(
 
     def decorate(fn: Callable[..., Any]) -> Function:
         return Function.from_callable(
-            fn, name=name, description=text, prop_desc=prop_desc, strict=strict, processor=processor
+            fn,
+            name=name,
+            description=text,
+            prop_desc=prop_desc,
+            strict=strict,
+            processor=processor,
+            timeout=timeout,
         )
 
     return decorate

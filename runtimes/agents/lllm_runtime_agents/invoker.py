@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lllm.background import run_in_thread
+from lllm.error_text import error_text
 from lllm.session import InvokeCost
 from lllm_runtime_agents.roles import APITypes
 
@@ -48,7 +49,10 @@ class InvokeResult:
     @property
     def error_message(self) -> str:
         """The errors, one a line."""
-        return "\n".join(str(error) for error in self.execution_errors)
+        return "\n".join(
+            error_text(error) if isinstance(error, BaseException) else str(error)
+            for error in self.execution_errors
+        )
 
 
 class BaseStreamHandler(ABC):

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from lllm.error_text import error_text
 from lllm_runtime_agents.blocks import find_md_blocks
 from lllm_runtime_agents.errors import ParseError
 from lllm_runtime_agents.function_call import FunctionCall
@@ -41,10 +42,18 @@ def read_reply(
             parsed["value"] = _formatted(text, prompt.format)
         if prompt.parser is not None:
             parsed.update(prompt.parse(text, **(parser_args or {})))
-    except Exception as error:
-        return [error]
+    except (Exception, SystemExit) as error:
+        return [_tellable(error)]
     message.parsed = parsed
     return []
+
+
+def _tellable(error: BaseException) -> Exception:
+    """Return an error that the model can be told: a parser may raise what has no text, or exit."""
+    text = error_text(error)
+    if not isinstance(error, Exception):
+        return ParseError(f"The parser raised {type(error).__name__}: {text}")
+    return ParseError(text) if text.startswith("<no text:") else error
 
 
 def read_arguments(name: str, raw: Any, call_id: str) -> tuple[FunctionCall, Exception | None]:

@@ -9,7 +9,9 @@ from lllm.hookspecs import Runtime
 from lllm_runtime_agents.agent import Agent, _TrackedAgent
 from lllm_runtime_agents.agent_config import parse_agent_configs
 from lllm_runtime_agents.deep_merge import copied
+from lllm_runtime_agents.group_stream import GroupStream
 from lllm_runtime_agents.invokers import build_invoker
+from lllm_runtime_agents.limits import check_limits
 from lllm_runtime_agents.single_agent import quick
 
 if TYPE_CHECKING:
@@ -43,11 +45,12 @@ class AgentsRuntime(Runtime):
         specs = parse_agent_configs(own, group, tactic.tactic_name)
         invoker = build_invoker(own)
         agents = {name: spec.build(tactic.runtime, invoker) for name, spec in specs.items()}
-        limit = own.get("max_cost_usd")
-        if limit is not None:
-            for agent in agents.values():
-                agent.max_cost_usd = limit if agent.max_cost_usd is None else min(limit, agent.max_cost_usd)
-        tactic.__dict__.update(config=own, llm_invoker=invoker, agents={}, _agent_patterns=agents)
+        limit = check_limits(f"Tactic '{tactic.tactic_name}'", own).get("max_cost_usd")
+        if tactic._traits.call:
+            tactic.declared_capabilities = frozenset({"stream", "events"})
+        tactic.__dict__.update(
+            config=own, llm_invoker=invoker, agents={}, _max_cost_usd=limit, _agent_patterns=agents
+        )
 
     def bind(self, tactic: Tactic[Any, Any], call: Call) -> Tactic[Any, Any]:
         """Return a shallow copy of the tactic with fresh agents; what `call` sets on it vanishes with it.
@@ -62,6 +65,15 @@ class AgentsRuntime(Runtime):
         patterns: dict[str, Agent] = attributes["_agent_patterns"]
         attributes["agents"] = {name: _TrackedAgent.of_call(agent, call) for name, agent in patterns.items()}
         return bound
+
+    def streaming(self, bound: Tactic[Any, Any], call: Call) -> Tactic[Any, Any]:
+        """Return what streams a call: what its agents write, then its output.
+
+        Args:
+            bound: The copy of the tactic with fresh agents.
+            call: The call that begins.
+        """
+        return GroupStream.of_call(bound, call)
 
     def quick(self, *args: Any, **kwargs: Any) -> Any:
         """Make a single agent, and ask it at once when a query is given; see `lllm_runtime_agents.quick`."""

@@ -105,6 +105,27 @@ def test_merging_copies():
         (config(model_args=[1]), TypeError, "'model_args' must be a mapping"),
         (config(api_type="chat"), ValueError, "'api_type' must be one of"),
         (config(context_manager=3), TypeError, "'context_manager' must be"),
+        (config(system_prompt=5), TypeError, "'system_prompt' must be a text, got int"),
+        (config(tools="a:b"), TypeError, "'tools' must be a list"),
+        (config(tools=[5]), TypeError, "'tools' must be a list"),
+        (config(skills=5), TypeError, "'skills' must be"),
+        (config(extra_settings={"nonsense": 1}), TypeError, "unknown extra_settings .'nonsense'."),
+        (config(extra_settings={"max_llm_recall": -1}), ValueError, "'max_llm_recall' must be an integer"),
+        (
+            config(max_exception_retry="3"),
+            ValueError,
+            "'max_exception_retry' must be an integer of at least 0",
+        ),
+        (
+            config(max_interrupt_steps=2.5),
+            ValueError,
+            "'max_interrupt_steps' must be an integer of at least 0",
+        ),
+        (config(max_cost_usd=float("nan")), ValueError, "'max_cost_usd' must be a finite number"),
+        (config(rate_limit_max_wait=-1), ValueError, "'rate_limit_max_wait' must be a finite number"),
+        (config(tool_timeout=0), ValueError, "'tool_timeout' must be a number of seconds above 0"),
+        (config(parallel_tools="yes"), ValueError, "'parallel_tools' must be true or false"),
+        ({**config(), "global": [1]}, TypeError, "'global' must be a mapping, got list"),
     ],
 )
 def test_errors_name_the_agent_and_what_is_wrong(given, error, message):
@@ -135,6 +156,7 @@ def test_every_setting_reaches_the_agent(make_agent):
             rate_limit_retries=4,
             rate_limit_max_wait=5.0,
             parallel_tools=True,
+            tool_timeout=6,
             context_manager={"type": "default", "max_tokens": 9000},
             extra_settings={"max_cost_usd": 0.5},
         )
@@ -145,9 +167,7 @@ def test_every_setting_reaches_the_agent(make_agent):
     assert (agent.rate_limit_retries, agent.rate_limit_max_wait, agent.parallel_tools) == (4, 5.0, True)
     assert isinstance(agent.context_manager, DefaultContextManager)
     assert agent.context_manager.max_tokens == 9000
-    assert agent.max_cost_usd == 0.5
-    with pytest.raises(TypeError, match="nonsense"):
-        spec_of(config(extra_settings={"nonsense": 1})).build(None, agent.llm_invoker)
+    assert (agent.max_cost_usd, agent.tool_timeout) == (0.5, 6)
 
 
 def test_prompts_come_from_the_text_the_object_or_the_registry(make_agent):

@@ -319,6 +319,72 @@ def test_a_budget_ends_the_session(group_config):
     assert Loop(config).run(2).startswith("echo:")
 
 
+class Twice(Tactic, register=False):
+    """Has all its work done by a part, whose own config knows no limit."""
+
+    name = "twice"
+    agent_group = []
+
+    def __init__(self, config, part, **kwargs):
+        super().__init__(config, **kwargs)
+        self.part = part
+
+    def call(self, task, **kwargs):
+        return [self.part(task), self.part(task)]
+
+
+def test_a_budget_bounds_the_parts_too(group_config):
+    """What the calls below have spent counts, and they are stopped as well."""
+    tactic = Twice({**group_config(), "max_cost_usd": 0.03}, Loop(group_config("writer")))
+    with pytest.raises(BudgetExceeded) as caught:
+        tactic.run(2)
+    assert caught.value.session.total_cost.cost == pytest.approx(0.03)
+    assert len(tactic.run(1)) == 2
+
+
+def test_the_agent_limits_the_time_of_its_tools(make_agent):
+    """The model is told, and may go on."""
+    release = threading.Event()
+
+    @tool
+    def slow() -> str:
+        """Take long."""
+        release.wait(60)
+        return "late"
+
+    agent = make_agent([{"name": "slow", "arguments": {}}], "sorry", tools=[slow], tool_timeout=0.05)
+    agent.receive("x")
+    try:
+        session = agent.respond(return_session=True)
+    finally:
+        release.set()
+    assert session.delivery.content == "sorry"
+    assert session.interrupts[0][0][0].result_str == "Error: tool 'slow' took longer than 0.05 s"
+
+
+def test_a_parser_that_exits_or_has_no_words_is_a_bad_reply(make_agent):
+    """The model is told to repair its reply, and nothing ends."""
+
+    class Mute(Exception):
+        def __str__(self):
+            raise ValueError("no text")
+
+    raised = iter([SystemExit(3), Mute()])
+
+    def parse(content, **kwargs):
+        for error in raised:
+            raise error
+        return {"fine": content}
+
+    agent = make_agent("one", "two", "three")
+    agent.receive_prompt(Prompt(path="q", prompt="x", parser=parse))
+    session = agent.respond(return_session=True)
+    assert session.delivery.parsed == {"raw": "three", "fine": "three"}
+    assert session.exception_retries == {
+        0: ["The parser raised SystemExit: 3", "<no text: __str__ raised ValueError>"]
+    }
+
+
 def test_a_cancelled_call_makes_no_further_model_calls(group_config):
     """The loop looks at the context before each one."""
     context = CallContext()

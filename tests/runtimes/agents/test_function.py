@@ -1,6 +1,7 @@
 """Tools: schemas from signatures, checked arguments, results and errors."""
 
 import asyncio
+import contextvars
 import enum
 import re
 import threading
@@ -260,3 +261,110 @@ def test_postponed_annotations_that_cannot_be_resolved_are_left_open():
     function = Function.from_callable(find)
     assert function.properties["value"] == {"type": "string"}
     assert function(call(value=[1])).result == [1]
+
+
+class Mute(Exception):
+    """An exception that cannot be shown."""
+
+    def __str__(self):
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (SystemExit(3), "SystemExit 3"),
+        (asyncio.CancelledError(), "CancelledError"),
+        (Mute(), "<no text: __str__ raised ValueError>"),
+        (ValueError("the key sk-abcdefghijklmnopqrstuvwxyz is wrong"), "the key *** is wrong"),
+    ],
+)
+@pytest.mark.parametrize("awaits", [False, True])
+def test_nothing_that_a_tool_raises_ends_more_than_the_tool(error, message, awaits):
+    """Not an exit, not a cancellation of its own, not what has no text; and keys are not told."""
+
+    def plain():
+        raise error
+
+    async def awaiting():
+        raise error
+
+    failing = Function.from_callable(awaiting if awaits else plain)
+    done = failing(FunctionCall(id="1", name="failing"))
+    assert (done.error_message, done.result_str) == (message, f"Error: {message}")
+    done = asyncio.run(failing.acall(FunctionCall(id="2", name="failing")))
+    assert done.error_message == message
+
+
+def test_cancelling_who_awaits_a_tool_cancels_the_tool():
+    """It is no failure that the model should hear of."""
+    seen = []
+
+    @tool
+    async def endless() -> str:
+        """Wait."""
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        return ""
+
+    async def cancelled():
+        task = asyncio.create_task(endless.acall(FunctionCall(id="1", name="endless")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert seen == ["cancelled"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_tool_has_a_time_limit(own, awaits):
+    """Its own, or else that of the agent; both kinds of caller stop waiting."""
+    release = threading.Event()
+
+    def plain() -> str:
+        release.wait(60)
+        return "late"
+
+    async def awaiting() -> str:
+        await asyncio.sleep(60)
+        return "late"
+
+    slow = Function.from_callable(awaiting if awaits else plain, timeout=0.05 if own else None)
+    of_agent = 60 if own else 0.05
+    message = f"tool '{slow.name}' took longer than 0.05 s"
+    try:
+        assert slow(FunctionCall(id="1", name="slow"), of_agent).error_message == message
+        done = asyncio.run(slow.acall(FunctionCall(id="2", name="slow"), of_agent))
+        assert done.error_message == message
+    finally:
+        release.set()
+
+
+def test_a_tool_in_time_is_not_disturbed():
+    """Its own TimeoutError stays its own, and context variables reach it."""
+    number = contextvars.ContextVar("number", default=0)
+    number.set(7)
+
+    @tool(timeout=30)
+    def quick(fail: bool) -> int:
+        """Be quick."""
+        if fail:
+            raise TimeoutError("mine")
+        return number.get()
+
+    assert quick(FunctionCall(id="1", name="quick", arguments={"fail": False})).result == 7
+    assert quick(FunctionCall(id="2", name="quick", arguments={"fail": True})).error_message == "mine"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_time_limit_is_a_positive_number(seconds):
+    """Anything else is refused where the tool is made."""
+    with pytest.raises(ValidationError, match="timeout"):
+        Function.from_callable(len, timeout=seconds)

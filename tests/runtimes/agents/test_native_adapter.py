@@ -204,7 +204,7 @@ def test_an_agent_group_is_renamed_and_retyped(group_config, ask_class):
     (child,) = session.sub_tactic_sessions["native"]
     assert child.total_cost.cost == 0.01
     assert child.metadata["lllm_request_id"]
-    assert adapted.capabilities() == {"run", "arun"}
+    assert adapted.capabilities() == {"run", "arun", "stream", "events"}
 
 
 def test_a_typed_tactic_is_renamed():
