@@ -36,6 +36,8 @@ def failure_line(error: BaseException) -> str:
     told = error.__cause__ if isinstance(error, CallFailed) and error.__cause__ is not None else error
     if isinstance(told, click.ClickException):
         text = told.format_message()
+    elif isinstance(told, SyntaxError):
+        text = f"{type(told).__name__}: {told.msg}"  # its place is told below
     elif isinstance(told, SchemaError):
         text = _mismatch(told)
     elif isinstance(told, _SPEAKING) and told is error:
@@ -60,7 +62,7 @@ def _mismatch(error: SchemaError) -> str:
 
 
 def _place(error: BaseException) -> str | None:
-    """Return `file:line` of the user's code nearest to the error, or None when none of it was running."""
+    """Return `file:line` of the user's code nearest to the error, or None when it would tell the user nothing."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return _shown(error.filename, error.lineno)
     frames = [
@@ -69,7 +71,9 @@ def _place(error: BaseException) -> str | None:
         if _is_foreign(frame.f_code.co_filename)
     ]
     here = [(name, line) for name, line in frames if _is_here(name)]
-    return _shown(*(here or frames)[-1]) if frames else None
+    # Our own errors were foreseen: where a plugin raised them tells the user nothing.
+    found = here or ([] if isinstance(error, LLLMError) else frames)
+    return _shown(*found[-1]) if found else None
 
 
 def _is_foreign(file: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,9 +33,12 @@ def read_value(argument: str | None, *, plain: bool = False) -> Any:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise click.UsageError(f"{origin} is not JSON: it nests too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"{origin} is not JSON: {error}{_hint(argument, text)}.") from None
     except ValueError as error:
-        hint = "" if text.lstrip()[:1] in {"{", "["} else """; write a text as '"text"', or give --text"""
-        raise click.UsageError(f"{origin} is not JSON: {error}{hint}.") from None
+        # Python's own words about a limit on digits speak of a setting of the interpreter.
+        reason = "a number has too many digits" if "digits" in str(error) else error
+        raise click.UsageError(f"{origin} is not JSON: {reason}.") from None
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:
@@ -53,8 +57,17 @@ def json_text(value: Any, *, indent: int | None = 2) -> str:
         raise ValueError(f"A {type(value).__name__} cannot be shown as JSON: {error}") from error
 
 
+def _hint(argument: str, text: str) -> str:
+    """Return what the user may have meant by something that is not JSON."""
+    if argument[:1] not in {"-", "@"} and os.path.lexists(argument):
+        return f"; to read that file, write @{argument}"
+    return "" if text.lstrip()[:1] in {"{", "["} else """; write a text as '"text"', or give --text"""
+
+
 def _read_text(argument: str) -> tuple[str, str]:
     if argument == "-":
+        if sys.stdin is None:
+            raise click.UsageError("INPUT from stdin cannot be read: stdin is closed.")
         data, origin = sys.stdin.buffer.read(), "INPUT from stdin"
     elif argument.startswith("@"):
         origin = f"INPUT from `{argument[1:]}`"

@@ -48,7 +48,8 @@ def test_text_needs_no_quotes(invoke):
         ("{", "INPUT is not JSON: Expecting property name"),
         ("[NaN]", "NaN is no JSON number"),
         ("[" * 100_000, "it nests too deeply"),
-        ("1" * 5000, "INPUT is not JSON: Exceeds the limit"),
+        ("1" * 5000, r"INPUT is not JSON: a number has too many digits\.$"),
+        ("latin.json", r"INPUT is not JSON: .*; to read that file, write @latin\.json\.$"),
         ("@absent.json", "INPUT from `absent.json` cannot be read: No such file"),
         ("@.", "cannot be read: Is a directory"),
         ("@latin.json", "is not UTF-8"),
@@ -63,6 +64,24 @@ def test_bad_input_is_a_usage_error(invoke, project, value, message):
     assert result.stdout == ""
     assert pytest.importorskip("re").search(message, result.stderr)
     assert result.stderr.count("\n") == 1
+
+
+def test_a_closed_stdin_is_told(project):
+    """`lllm run ENTRY - <&-` is an error of usage, not of Python."""
+    line = f'{sys.executable} -c "from lllm.cli import main; main()" run user_tactics:Silent - <&-'
+    result = subprocess.run(["bash", "-c", line], cwd=project, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == "lllm: error: INPUT from stdin cannot be read: stdin is closed.\n"
+
+
+def test_a_syntax_error_is_told_with_its_place_once(invoke, project):
+    """The file and the line of a module that is no Python, and no more."""
+    (project / "unfinished.py").write_text("x = 1\ndef f(:\n")
+    result = invoke("run", "unfinished:f", "1")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "lllm: error: SyntaxError: invalid syntax (unfinished.py:2)\n",
+    )
 
 
 def test_input_given_twice_is_a_usage_error(invoke):
@@ -225,3 +244,22 @@ def test_an_interrupt_ends_the_program_with_130(project):
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert process.stderr.read().strip() == b""
+
+
+def test_an_error_of_ours_shows_no_place_in_a_plugin(invoke, project, tmp_path):
+    """What a plugin foresaw is told without its own file and line; what it did not foresee, with them."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "far_runtime.py").write_text(
+        "from lllm import Tactic, TacticError\n\n\nclass Far(Tactic):\n"
+        "    def _run(self, input_value, *, context=None):\n"
+        "        raise (TacticError if input_value else ZeroDivisionError)('too far')\n"
+    )
+    sys.path.append(str(elsewhere))
+    assert invoke("run", "far_runtime:Far", "1").stderr == "lllm: error: TacticError: too far\n"
+    place = elsewhere / "far_runtime.py"
+    assert (
+        invoke("run", "far_runtime:Far", "0").stderr
+        == f"lllm: error: ZeroDivisionError: too far ({place}:6)\n"
+    )
+    del sys.modules["far_runtime"]
