@@ -58,12 +58,15 @@ def build_invoker(config: Mapping[str, Any] | None = None) -> BaseInvoker:
 
     Raises:
         KeyError: No invoker has that name.
+        TypeError: `invoker` or `invoker_config` has the wrong type.
     """
     config = config or {}
     chosen = config.get("invoker")
     if isinstance(chosen, BaseInvoker):
         return chosen
     own = config.get("invoker_config", config)
+    if own is not None and not isinstance(own, Mapping):
+        raise TypeError(f"`invoker_config` must be a mapping, got {type(own).__name__}.")
     return _builder(chosen or _default_name())(dict(own or {}))
 
 

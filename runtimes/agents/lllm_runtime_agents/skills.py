@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from time import monotonic
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -14,6 +16,8 @@ from lllm_runtime_agents.front_matter import split_front_matter
 from lllm_runtime_agents.function import Function
 
 __all__ = ["Skill", "activation_tool", "catalogue", "find_skills", "load_skills"]
+
+logger = logging.getLogger("lllm.agents")
 
 _FOLDERS = (".agents/skills", ".claude/skills")
 _FILE = "SKILL.md"
@@ -56,10 +60,17 @@ class Skill:
 
 
 def find_skills() -> dict[str, Skill]:
-    """Return the skills of the working directory and of the home folder by name; the first one wins."""
+    """Return the skills of the working directory and of the home folder by name; the first one wins.
+
+    A file that cannot be read is reported and left out: it must not fail agents that have no use for it.
+    """
     found: dict[str, Skill] = {}
     for file in _skill_files():
-        skill = _read(file)
+        try:
+            skill = _read(file)
+        except (OSError, ValueError) as error:
+            logger.warning("the skill %s cannot be used: %s", file, error)
+            continue
         found.setdefault(skill.name, skill)
     return found
 
@@ -95,7 +106,7 @@ def catalogue(skills: Sequence[Skill]) -> str:
     Args:
         skills: The skills.
     """
-    lines = [f"- {skill.name}: {skill.description}" for skill in skills]
+    lines = [f"- {skill.name}: {' '.join(skill.description.split())}" for skill in skills]
     return "\n".join(
         ["", "", "## Skills", "Call `activate_skill` with a name to read one before you use it.", *lines]
     )
@@ -140,7 +151,9 @@ def _read(file: Path) -> Skill:
         cached = _cache.get(file)
     if cached is not None and cached[0] == modified:
         return cached[1]
-    skill = _parsed(file.read_text(encoding="utf-8"), file.parent.name, file.parent)
+    with file.open("rb") as stream:
+        data = stream.read(_MAX_BYTES + 1)
+    skill = _parsed(_text(data, str(file)), file.parent.name, file.parent)
     with _lock:
         _cache[file] = (modified, skill)
     return skill
@@ -150,16 +163,31 @@ def _fetched(url: str) -> Skill:
     if urlsplit(url).scheme not in {"http", "https"}:
         raise ValueError(f"A skill's URL must be http or https, got {url!r}.")
     request = Request(url, headers={"Accept": "text/markdown, text/plain"})
+    end = monotonic() + _TIMEOUT
     with urlopen(request, timeout=_TIMEOUT) as answer:
-        data = answer.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise ValueError(f"The skill at {url} is larger than {_MAX_BYTES} bytes.")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"The skill at {url} is not UTF-8 text.") from error
+        text = _text(_received(answer, end), url)
     parts = [part for part in urlsplit(url).path.split("/") if part]
     return _parsed(text, parts[-2] if len(parts) > 1 else url, None)
+
+
+def _received(answer: BinaryIO, end: float) -> bytes:
+    """Read what a server sends, as much as a skill may have, in the time it may take."""
+    data = b""
+    # One read returns what has arrived; waiting for the whole would let a slow server take for ever.
+    while len(data) <= _MAX_BYTES and (piece := answer.read1(65_536)):  # type: ignore[attr-defined]
+        data += piece
+        if monotonic() > end:
+            raise TimeoutError(f"The skill was not sent within {_TIMEOUT:g} seconds.")
+    return data
+
+
+def _text(data: bytes, place: str) -> str:
+    if len(data) > _MAX_BYTES:
+        raise ValueError(f"The skill at {place} is larger than {_MAX_BYTES} bytes.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"The skill at {place} is not UTF-8 text.") from error
 
 
 def _parsed(text: str, fallback: str, folder: Path | None) -> Skill:

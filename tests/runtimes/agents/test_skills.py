@@ -1,7 +1,9 @@
 """Skills: found, announced, and read when they are needed."""
 
+import contextlib
 import os
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from lllm import Tactic
 from lllm_runtime_agents import FunctionCall, find_skills
 from lllm_runtime_agents.front_matter import split_front_matter
-from lllm_runtime_agents.skills import load_skills
+from lllm_runtime_agents.skills import catalogue, load_skills
 
 SKILL = """\
 ---
@@ -110,6 +112,32 @@ def test_changed_files_are_read_again(folders):
     assert find_skills()["a"].body == "new"
 
 
+def test_what_cannot_be_read_is_left_out(folders, caplog):
+    """One bad file fails nobody who does not ask for it."""
+    work, _ = folders
+    skills = work / ".agents/skills"
+    put(skills, "good")
+    for name, data in {"binary": b"\xff\xfe", "huge": b"x" * 1_100_000}.items():
+        (skills / name).mkdir()
+        (skills / name / "SKILL.md").write_bytes(data)
+    (skills / "folder" / "SKILL.md").mkdir(parents=True)
+    assert [skill.name for skill in load_skills("*")] == ["good"]
+    assert caplog.text.count("cannot be used") == 3
+    with pytest.raises(KeyError, match="huge"):
+        load_skills(["huge"])
+
+
+def test_a_description_is_one_line_of_the_catalogue(folders):
+    """It cannot pass for further lines of the prompt."""
+    work, _ = folders
+    place = work / ".agents/skills/a"
+    place.mkdir(parents=True)
+    (place / "SKILL.md").write_text(
+        "---\nname: a\ndescription: |\n  one\n  - two: three\n---\n", encoding="utf-8"
+    )
+    assert catalogue(load_skills("*")).splitlines()[-1] == "- a: one - two: three"
+
+
 @pytest.fixture
 def site():
     """A web server with one skill, and one file that is too large."""
@@ -119,6 +147,14 @@ def site():
             return
 
         def do_GET(self):
+            if "slow" in self.path:
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    for _ in range(500):
+                        self.wfile.write(b"x")
+                        time.sleep(0.01)
+                return
             data = SKILL.format(name="remote").encode() if "good" in self.path else b"x" * 1_100_000
             self.send_response(200)
             self.end_headers()
@@ -142,6 +178,13 @@ def test_skills_are_fetched_only_when_they_are_listed(folders, site):
         load_skills([f"{site}/huge/SKILL.md"])
     with pytest.raises(ValueError, match="http or https"):
         load_skills(["file:///etc/passwd"])
+
+
+def test_a_slow_server_is_not_waited_for(folders, site, monkeypatch):
+    """Not even one that always sends a little."""
+    monkeypatch.setattr("lllm_runtime_agents.skills._TIMEOUT", 0.2)
+    with pytest.raises(OSError):
+        load_skills([f"{site}/slow/SKILL.md"])
 
 
 @pytest.mark.parametrize(
