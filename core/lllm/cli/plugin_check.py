@@ -24,6 +24,7 @@ from lllm.plugins import Entry, PluginInfo
 from lllm.plugins.catalogue import KINDS
 from lllm.plugins.contests import Claim, claim_index, conflict_text, scheme_index
 from lllm.plugins.entries import Kind
+from lllm.plugins.implementations import quoted_requirement
 from lllm.plugins.records import one_line
 from lllm.plugins.settings import load_settings
 
@@ -175,7 +176,7 @@ def _finding(report: dict[str, Any], imported: dict[str, float], own: str) -> Fi
     title, seconds = report["title"], report["seconds"]
     if report["problem"]:
         install = report.get("install")
-        remedy = f"Install it: pip install {install}." if install else report["remedy"]
+        remedy = f"Install it: pip install {quoted_requirement(install)}." if install else report["remedy"]
         return Finding("FAIL", title, seconds, f"{report['problem'].rstrip('.')}. {remedy}")
     if not _is_import(report):
         return Finding("ok", title, None, report["note"])

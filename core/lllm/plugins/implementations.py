@@ -10,7 +10,7 @@ from lllm.hookspecs import Runtime, RuntimeSpec
 from lllm.import_strings import load_import_string
 from lllm.plugins.entries import Entry, broken_text
 
-__all__ = ["adapts", "build_runtime", "import_target"]
+__all__ = ["adapts", "build_runtime", "import_target", "quoted_requirement"]
 
 _METHODS = ("adapt", "open", "attach", "bind")
 
@@ -43,9 +43,9 @@ def _remedy(entry: Entry, target: str, install: str | None, error: BaseException
     if isinstance(error, ModuleNotFoundError) and error.name:
         missing = error.name.partition(".")[0]
         if missing != target.partition(":")[0].partition(".")[0]:
-            return f"Install it: pip install {_quote(install or missing)}"
+            return f"Install it: pip install {quoted_requirement(install or missing)}"
     elif isinstance(error, ImportError) and install:
-        return f"Install it: pip install {_quote(install)}"
+        return f"Install it: pip install {quoted_requirement(install)}"
     return f"Run `{entry.check_command}`, or reinstall it: pip install --force-reinstall {_source(entry)}"
 
 
@@ -53,7 +53,12 @@ def _source(entry: Entry) -> str:
     return entry.distribution or entry.name
 
 
-def _quote(requirement: str) -> str:
+def quoted_requirement(requirement: str) -> str:
+    """Return a requirement as one can paste it behind `pip install`.
+
+    Args:
+        requirement: What to install; it may be quoted already.
+    """
     plain = requirement.replace("-", "").replace("_", "").replace(".", "").replace(" ", "").isalnum()
     return requirement if plain or "'" in requirement else f"'{requirement}'"
 

@@ -179,7 +179,7 @@ def test_the_install_text_of_a_spec_is_the_remedy(site: Site, check: Check) -> N
     """The plugin's author knows best what to install."""
     plugin = PLUGIN.replace('"Shouts.",', '"Shouts.", install="acme[loud]",')
     install(site, plugin=plugin, parts=PARTS.replace("import lllm", "import lllm, acme_gone"))
-    assert "No module named 'acme_gone'. Install it: pip install acme[loud]." in check("shout").stdout
+    assert "No module named 'acme_gone'. Install it: pip install 'acme[loud]'." in check("shout").stdout
 
 
 @pytest.mark.parametrize(
