@@ -8,7 +8,7 @@ __all__ = ["project_files"]
 
 _PYPROJECT = """\
 [build-system]
-requires = ["setuptools>=61"]
+requires = ["setuptools>=70.1"]
 build-backend = "setuptools.build_meta"
 
 [project]
