@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from lllm import plugins
 from lllm.bindings import override_variable, read_bindings
-from lllm.calls import current_call
+from lllm.calls import active_call
 from lllm.config import config_path, read_config
 from lllm.context import CallContext
 from lllm.entrypoint import tactic_from_target
@@ -285,7 +285,7 @@ def _published(tactic: Tactic[Any, Any], key: str) -> Tactic[Any, Any]:
 def _addressed(context: CallContext | None, ref: str | TacticRef) -> CallContext:
     """Return a context for a call through a ref; the caller's own one is left as it is."""
     if context is None:
-        call = current_call()
+        call = active_call.get()
         context = CallContext.fresh(None if call is None else call.context)
     elif isinstance(context, CallContext):
         context = copy(context)

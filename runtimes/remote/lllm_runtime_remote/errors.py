@@ -69,7 +69,7 @@ class RemoteTacticError(TacticError):
         self.retry_after = retry_after
         self.message = _message_of(detail) if message is None else check_text(message, "message")
         kind = "" if self.error_type is None else f" ({self.error_type})"
-        text = "" if self.message is None else f": {self.message}"
+        text = "" if self.message is None else f": {_shortened(self.message)}"
         super().__init__(f"Remote tactic returned HTTP {status_code}{kind}{text}")
 
     # A class that is a KeyError too would show the representation of the text.
@@ -78,6 +78,14 @@ class RemoteTacticError(TacticError):
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: value for name, value in self.__dict__.items() if name in _FIELDS}
         return _rebuilt, (self.status_code, fields)
+
+
+_LONGEST_TEXT = 2000
+
+
+def _shortened(message: str) -> str:
+    """A gateway may answer with a whole page, which `message` keeps and the text of the error does not repeat."""
+    return message if len(message) <= _LONGEST_TEXT else f"{message[:_LONGEST_TEXT]}..."
 
 
 _FIELDS = ("error_type", "message", "tactic", "endpoint", "request_id", "detail", "retry_after")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 from lllm import Runtime, Tactic, TacticServiceError
+from lllm_runtime_remote.answers import TooLargeError
 from lllm_runtime_remote.clients import get, is_transport_error
 from lllm_runtime_remote.tactic import RemoteTactic
 from lllm_runtime_remote.urls import service_urls
@@ -42,10 +45,23 @@ class RemoteRuntime(Runtime):
         """
         health = service_urls(url).health
         try:
-            response = get(health, timeout)
+            answer = get(health, timeout)
         except Exception as error:
+            if isinstance(error, TooLargeError):
+                raise TacticServiceError(f"{health} cannot be read: {error}") from error
             if not is_transport_error(error):
                 raise
             raise TacticServiceError(f"{health} cannot be reached: {error}") from error
-        if response.status_code >= 400:
-            raise TacticServiceError(f"{health} answers HTTP {response.status_code}")
+        if not 200 <= answer.status_code < 300:
+            raise TacticServiceError(f"{health} answers HTTP {answer.status_code}")
+        if not _says_ok(answer.content):
+            raise TacticServiceError(f"{health} does not say that the service is well")
+
+
+def _says_ok(body: bytes) -> bool:
+    """Tell whether a body is the answer of a service that is well; a page comes from something else."""
+    try:
+        value = from_json(body)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and value.get("ok", True) is True

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
-from lllm import TacticEvent
+from lllm import TacticEvent, TacticServiceError
 
 __all__ = ["DONE", "Frame", "FrameReader", "event_of"]
 
@@ -46,75 +46,95 @@ class Frame:
 
 @dataclass(slots=True)
 class FrameReader:
-    """Turns chunks of bytes into frames, whatever the chunks cut through."""
+    """Turns chunks of bytes into frames, whatever the chunks cut through.
 
+    Attributes:
+        limit: Most bytes of one frame.
+    """
+
+    limit: int = 256 * 1024 * 1024
+    _size: int = 0
     _rest: list[bytes] = field(default_factory=list)
-    _frame: Frame = field(default_factory=Frame)
     _lines: list[str] = field(default_factory=list)
+    _event: str | None = None
+    _id: str | None = None
 
-    def feed(self, chunk: bytes) -> Iterator[Frame]:
-        """Yield the frames that a chunk completes.
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """Return the frames that a chunk completes.
 
         Args:
             chunk: Bytes as they arrive.
+
+        Raises:
+            TacticServiceError: A frame is larger than the limit.
         """
-        if b"\n" not in chunk and b"\r" not in chunk and not self._after_cr():
+        self._size += len(chunk)
+        frames: list[Frame] = []
+        if b"\n" in chunk or b"\r" in chunk or (self._rest and self._rest[-1].endswith(b"\r")):
+            self._read(b"".join([*self._rest, chunk]), frames)
+        else:
             self._rest.append(
                 chunk
             )  # joined once the line ends, or a long one would be copied for every chunk
-            return
-        buffer = b"".join([*self._rest, chunk])
-        start = 0
-        for match in _LINE_END.finditer(buffer):
-            if match.group() == b"\r" and match.end() == len(buffer):
-                break  # the LF of a CRLF may be in the next chunk
-            yield from self._line(buffer[start : match.start()])
-            start = match.end()
-        self._rest = [buffer[start:]]
+        if self._size > self.limit:
+            raise TacticServiceError(f"The service sent a frame of more than {self.limit} bytes.")
+        return frames
 
-    def _after_cr(self) -> bool:
-        return bool(self._rest) and self._rest[-1].endswith(b"\r")
+    def _read(self, buffer: bytes, frames: list[Frame]) -> None:
+        if b"\r" not in buffer:
+            lines, held = buffer.split(b"\n"), b""
+        else:
+            # The LF of a CRLF may be in the next chunk.
+            held = b"\r" if buffer.endswith(b"\r") else b""
+            lines = _LINE_END.split(buffer.removesuffix(held))
+        rest = lines.pop()
+        for line in lines:
+            self._line(line, frames)
+        self._rest = [rest + held]
 
-    def end(self) -> Iterator[Frame]:
-        """Yield an unterminated last frame."""
+    def end(self) -> list[Frame]:
+        """Return an unterminated last frame."""
+        frames: list[Frame] = []
         rest, self._rest = b"".join(self._rest), []
         if rest:
-            yield from self._line(rest.removesuffix(b"\r"))
-        yield from self._close()
+            self._line(rest.removesuffix(b"\r"), frames)
+        self._close(frames)
+        return frames
 
-    def _line(self, line: bytes) -> Iterator[Frame]:
+    def _line(self, line: bytes, frames: list[Frame]) -> None:
         if not line:
-            yield from self._close()
+            self._size = 0
+            self._close(frames)
             return
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
-            yield Frame(undecodable=True)
+            frames.append(Frame(undecodable=True))
             return
         name, _, value = text.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
             self._lines.append(value)
         elif name == "event":
-            self._frame.event = value
+            self._event = value
         elif name == "id":
-            self._frame.id = value
+            self._id = value
         elif name == "" and value.startswith(_USAGE):
-            yield Frame(usage=_parsed(value.removeprefix(_USAGE)))
+            frames.append(Frame(usage=_parsed(value.removeprefix(_USAGE))))
 
-    def _close(self) -> Iterator[Frame]:
-        frame, self._frame = self._frame, Frame()
-        lines, self._lines = self._lines, []
-        if lines:
-            frame.data = "\n".join(lines)
-        if lines or frame.event is not None or frame.id is not None:
-            yield frame
+    def _close(self, frames: list[Frame]) -> None:
+        lines, event, id_ = self._lines, self._event, self._id
+        if not lines and event is None and id_ is None:
+            return
+        data = None if not lines else lines[0] if len(lines) == 1 else "\n".join(lines)
+        frames.append(Frame(data, event, id_))
+        self._lines, self._event, self._id = [], None, None
 
 
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -132,23 +152,24 @@ def event_of(frame: Frame, *, allow_nan: bool = False) -> TacticEvent | None:
     if frame.data is None:
         return None
     try:
-        value = json.loads(frame.data, parse_constant=None if allow_nan else _refuse_constant)
-    except (ValueError, RecursionError):
+        value = from_json(frame.data, allow_inf_nan=allow_nan)
+    except ValueError:
         return TacticEvent(data=frame.data)
     if not (isinstance(value, dict) and "kind" in value and "data" in value):
         return TacticEvent(data=value)
     return _envelope(value)
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+_FIELDS = frozenset(TacticEvent.model_fields)
 
 
 def _envelope(value: dict[str, Any]) -> TacticEvent:
-    known = {name: value[name] for name in TacticEvent.model_fields if name in value}
-    extra = {name: item for name, item in value.items() if name not in TacticEvent.model_fields}
-    if extra and isinstance(known.get("metadata", {}), dict):
-        known["metadata"] = {**extra, **known.get("metadata", {})}
+    known = value
+    if not value.keys() <= _FIELDS:
+        known = {name: value[name] for name in value.keys() & _FIELDS}
+        if isinstance(known.get("metadata", {}), dict):
+            extra = {name: item for name, item in value.items() if name not in _FIELDS}
+            known["metadata"] = {**extra, **known.get("metadata", {})}
     try:
         return TacticEvent.model_validate(known)
     except ValidationError as error:

@@ -43,6 +43,10 @@ def service_urls(url: str) -> ServiceUrls:
         ValueError: The URL is malformed; the text begins with `url`.
     """
     parts = urlsplit(check_http_url(url, "url"))
+    try:
+        (parts.hostname or "").encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"url must have a host that can be looked up: {error}") from None
     segments = _base_segments(parts.path)
     root = segments[: segments.index("tactics")] if "tactics" in segments[:-1] else segments
 

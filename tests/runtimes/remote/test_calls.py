@@ -151,12 +151,29 @@ def test_what_was_not_run_is_tried_again(service, status):
     assert second["idempotency-key"]
 
 
+def refused(kind):
+    """Return the body with which a service says what failed."""
+    return {"detail": {"error": {"type": kind, "message": "m", "tactic": "t", "endpoint": "run"}}}
+
+
 def test_what_may_have_run_is_tried_again_only_with_a_key(service):
-    """502 and 504 are final unless every try carries the key."""
-    service.answers = [(502, {}), (504, {}), (200, {"output": "ok"})]
+    """A 502 or 504 that the service itself gives is final unless every try carries the key."""
+    service.answers = [(502, refused("RemoteTacticError")), (504, refused("DeadlineExceeded"))]
+    service.answers.append((200, {"output": "ok"}))
     with RemoteTactic(service.url) as tactic, pytest.raises(RemoteTacticError, match="502"):
         tactic.run(1)
     with RemoteTactic(service.url, idempotent=True) as tactic:
+        assert tactic.run(1) == "ok"
+    keys = [headers.get("idempotency-key") for _, _, headers, _ in service.requests]
+    assert keys[0] is None
+    assert keys[1] == keys[2] is not None
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_a_gateway_refuses_is_tried_again_with_a_key(service, status):
+    """The service did not say that it worked; the further tries carry one key, so that they are one piece of work."""
+    service.answers = [(status, b"<html>"), (status, b"<html>"), (200, {"output": "ok"})]
+    with RemoteTactic(service.url) as tactic:
         assert tactic.run(1) == "ok"
     keys = [headers.get("idempotency-key") for _, _, headers, _ in service.requests]
     assert keys[0] is None
@@ -278,6 +295,6 @@ def test_connections_are_kept(service):
     assert [tactic.run(number) for number in range(3)] == [0, 1, 2]
     assert tactic._clients.sync() is client
     tactic.close()
-    assert client.is_closed
+    assert client.client.is_closed
     assert tactic.run(4) == 4
     tactic.close()

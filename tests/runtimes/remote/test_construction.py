@@ -3,7 +3,7 @@
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lllm import RemoteTactic, RemoteTacticError, SchemaError, as_tactic
@@ -92,7 +92,11 @@ def test_a_url_becomes_a_remote_tactic():
 
 @given(st.lists(st.text("abcrunstreamifo.-_", min_size=1).filter(lambda s: s not in {".", ".."}), max_size=4))
 def test_any_path_gives_valid_routes_and_a_valid_name(segments):
-    """Derived URLs are stable: each of them gives the same four again."""
+    """Derived URLs are stable: each of them gives the same four again.
+
+    A path that ends in `tactics` is left out: it is the list of a service and no tactic.
+    """
+    assume(segments[-1:] != ["tactics"])
     url = "http://h:8/" + "/".join(segments)
     urls = service_urls(url)
     check_segment(default_name(url), "name")

@@ -28,7 +28,7 @@ def test_a_bound_ref_is_called_like_a_local_one(tmp_path, service):
         "url": f"{service.url}/tactics/echo/run",
     }
     assert bound.run(REF, {"text": "hi"}) == {"text": "hi"}
-    assert b'"tactic_ref":"psi://demo/echo/tactics/echo"' in service.requests[0][3]
+    assert b'"tactic_ref":"psi://demo/echo/tactics/echo"' in service.requests[-1][3]
     tactic.close()
 
 
@@ -39,7 +39,7 @@ def test_credentials_are_looked_up_at_the_call(tmp_path, service, monkeypatch):
     tactic = bound.resolve(REF)
     assert "hush" not in str(vars(tactic)) + tactic.info().model_dump_json()
     tactic.run(1)
-    assert service.requests[0][2]["authorization"] == "Bearer hush-hush"
+    assert {request[2]["authorization"] for request in service.requests} == {"Bearer hush-hush"}
     tactic.close()
 
 
@@ -50,6 +50,13 @@ def test_health(service):
     assert service.requests[0][1] == "/health"
     service.answers = [(503, {})]
     with pytest.raises(TacticServiceError, match="answers HTTP 503"):
+        runtime.health(service.url)
+    for body in ({"ok": False}, b"<html>", b"5"):
+        service.answers = [(200, body)]
+        with pytest.raises(TacticServiceError, match="does not say that the service is well"):
+            runtime.health(service.url)
+    service.answers = [(302, b"", {"location": "/elsewhere"})]
+    with pytest.raises(TacticServiceError, match="answers HTTP 302"):
         runtime.health(service.url)
     service.stop()
     with pytest.raises(TacticServiceError, match="cannot be reached"):

@@ -179,7 +179,7 @@ def test_usage_comments_fold(service):
 
 def test_nan_is_no_json_unless_it_is_allowed():
     """As in answers: by default the data is a text and no number."""
-    frame = next(FrameReader().feed(b"data: [NaN]\n\n"))
+    frame = FrameReader().feed(b"data: [NaN]\n\n")[0]
     assert event_of(frame).data == "[NaN]"
     assert event_of(frame, allow_nan=True).data != "[NaN]"
 
