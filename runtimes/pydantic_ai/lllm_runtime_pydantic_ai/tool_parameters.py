@@ -6,7 +6,7 @@ from inspect import Parameter
 from keyword import iskeyword
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field, RootModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from lllm import SchemaError
@@ -32,6 +32,10 @@ def input_annotation(schema: Any, exported: dict[str, Any] | None) -> Any:
         schema: The tactic's input type, or None.
         exported: JSON schema of the input, which a tactic behind a service has without having a type.
     """
+    if isinstance(schema, type) and issubclass(schema, RootModel):
+        return schema.model_fields[
+            "root"
+        ].rebuild_annotation()  # the library takes no model that is no object
     if _is_typed(schema) or not _is_flat(exported):
         return usable_annotation(schema)
     return Annotated[Any, WithJsonSchema(exported)]
@@ -62,12 +66,14 @@ def field_parameters(schema: Any, exported: dict[str, Any] | None) -> list[Param
     if _is_model(schema):
         fields = schema.model_fields.items()
         return [_field_parameter(name, field) for name, field in fields if _is_name(name)]
-    if not _is_typed(schema) and exported is not None and _is_flat(exported) and _has_names(exported):
+    if exported is not None and _is_flat(exported) and _has_names(exported):
         required = exported.get("required", ())
         return [
             _property_parameter(name, part, name in required) for name, part in exported["properties"].items()
         ]
-    return [Parameter("kwargs", Parameter.VAR_KEYWORD, annotation=Any)]
+    values = exported.get("additionalProperties") if exported is not None and _is_flat(exported) else None
+    annotation = Annotated[Any, WithJsonSchema(values)] if isinstance(values, dict) else Any
+    return [Parameter("kwargs", Parameter.VAR_KEYWORD, annotation=annotation)]
 
 
 def input_keys(schema: Any) -> dict[str, str]:
@@ -123,4 +129,4 @@ def _is_name(text: str) -> bool:
 
 
 def _is_model(schema: Any) -> bool:
-    return isinstance(schema, type) and issubclass(schema, BaseModel)
+    return isinstance(schema, type) and issubclass(schema, BaseModel) and not issubclass(schema, RootModel)

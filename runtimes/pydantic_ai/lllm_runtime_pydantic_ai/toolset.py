@@ -12,7 +12,7 @@ from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
 from lllm import SchemaError, Tactic, TacticInfo, TacticRef, TacticResolver
-from lllm_runtime_pydantic_ai.tool_schemas import parameters_schema
+from lllm_runtime_pydantic_ai.tool_schemas import has_fields, parameters_schema
 from lllm_runtime_pydantic_ai.tools import ParameterMode, check_parameter_mode, check_tool_name, tool_name_of
 
 __all__ = ["TacticToolset"]
@@ -39,7 +39,8 @@ class TacticToolset(AbstractToolset[Any]):
         tactics: Tactics and `psi://` refs, or a mapping of tool names to them; every ref of the resolver when it is
             None.
         resolver: What refs are resolved with.
-        parameter_mode: As for `tactic_as_tool`: `task` or `kwargs`.
+        parameter_mode: `task` for one parameter that takes the input, `kwargs` for one parameter for each field of
+            it; an input without fields is one parameter `task` in both.
         id: Id of the toolset, which durable execution needs.
         max_retries: How often the model may correct the arguments of a tool; the agent's own limit when None.
 
@@ -102,10 +103,11 @@ class TacticToolset(AbstractToolset[Any]):
                     f"two tactics have the tool name `{name}`; hand TacticToolset a mapping of names to tactics."
                 )
             info = await self._info(entry, tactic)
+            mode = self._mode if has_fields(info.input_schema) else "task"
             definition = ToolDefinition(
                 name=name,
                 description=info.description or f"Run {name}.",
-                parameters_json_schema=parameters_schema(info.input_schema, self._mode),
+                parameters_json_schema=parameters_schema(info.input_schema, mode),
             )
             tools[name] = _TacticTool(
                 toolset=self,
@@ -113,6 +115,7 @@ class TacticToolset(AbstractToolset[Any]):
                 max_retries=retries,
                 args_validator=_ANY_OBJECT,
                 entry=entry,
+                mode=mode,
             )
         return tools
 
@@ -132,7 +135,7 @@ class TacticToolset(AbstractToolset[Any]):
         """
         assert isinstance(tool, _TacticTool)
         target = tool.entry.target
-        value = tool_args if self._mode == "kwargs" else tool_args.get("task")
+        value = tool_args if tool.mode == "kwargs" else tool_args.get("task")
         try:
             if isinstance(target, str):
                 assert self._resolver is not None
@@ -170,9 +173,10 @@ class TacticToolset(AbstractToolset[Any]):
 
 @dataclass(kw_only=True)
 class _TacticTool(ToolsetTool[Any]):
-    """A tool that knows its tactic."""
+    """A tool that knows its tactic, and how the input comes."""
 
     entry: _Entry
+    mode: ParameterMode
 
 
 def _target(item: Any) -> Tactic[Any, Any] | str:

@@ -2,10 +2,11 @@
 
 import asyncio
 import inspect
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field, RootModel
 from pydantic_ai import Agent, Tool
 from pydantic_ai.models.test import TestModel as ScriptedModel
 
@@ -224,3 +225,52 @@ def test_a_schema_that_makes_no_parameters(exported):
     (parameter,) = inspect.signature(tactic_as_tool(tactic, parameter_mode="kwargs")).parameters.values()
     assert parameter.kind is inspect.Parameter.VAR_KEYWORD
     Tool(tactic_as_tool(tactic))
+
+
+@dataclass
+class Window:
+    """An input that is no model, with fields all the same."""
+
+    first: int
+    last: int = 9
+
+
+class Marks(RootModel[list[int]]):
+    """A list with a name."""
+
+
+def keeping(schema):
+    """Return a tactic that keeps its inputs."""
+
+    class Keep(Tactic, register=False):
+        input_type = schema
+        seen = []
+
+        def _run(self, input_value, *, context=None):
+            self.seen.append(input_value)
+
+    return Keep()
+
+
+@pytest.mark.parametrize("schema", [Window, dict[str, int]])
+def test_an_object_that_is_no_model_shows_what_is_known(schema):
+    """Its fields are parameters, or its values are typed; the tactic gets the dict."""
+    tactic = keeping(schema)
+    model = ScriptedModel()
+    agent = Agent(model, tools=[tactic_as_tool(tactic, parameter_mode="kwargs")])
+    said(agent)
+    shown = model.last_model_request_parameters.function_tools[0].parameters_json_schema
+    if schema is Window:
+        assert shown["required"] == ["first"]
+        assert shown["properties"]["last"]["default"] == 9
+        assert tactic.seen == [Window(0)]
+    else:
+        assert shown["additionalProperties"] == {"type": "integer"}
+
+
+def test_a_root_model_is_registered_as_what_it_holds():
+    """The library takes no model that is no object."""
+    tactic = keeping(Marks)
+    agent = Agent(ScriptedModel(), tools=[tactic_as_tool(tactic)])
+    said(agent)
+    assert tactic.seen == [Marks([0])]

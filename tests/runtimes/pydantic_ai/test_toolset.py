@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, RootModel, model_validator
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
@@ -80,6 +80,40 @@ def test_the_tool_runs_the_tactic(mode):
     """With what the model gave; the answer goes back to it."""
     agent = Agent(ScriptedModel(), toolsets=[TacticToolset([Plan()], parameter_mode=mode)])
     assert "days in a" in said(agent)
+
+
+class Chapter(BaseModel):
+    title: str
+    parts: list["Chapter"] = []
+
+
+class Marks(RootModel[list[int]]):
+    """A list with a name."""
+
+
+@pytest.mark.parametrize("mode", ["task", "kwargs"])
+@pytest.mark.parametrize("schema", [Chapter, Marks, list[int], str, dict[str, int], None])
+def test_any_input_can_be_a_tools(schema, mode):
+    """A model that contains itself has its fields at the root; what has no fields is one parameter in both modes."""
+
+    class Show(Tactic, register=False):
+        name = "show"
+        input_type = schema
+
+        def _run(self, input_value, *, context=None):
+            return f"got {input_value!r}"
+
+    model = ScriptedModel()
+    agent = Agent(model, toolsets=[TacticToolset([Show()], parameter_mode=mode)])
+    assert "got" in said(agent)
+    (tool,) = model.last_model_request_parameters.function_tools
+    fields = set(tool.parameters_json_schema.get("properties", {}))
+    if mode == "kwargs" and schema is Chapter:
+        assert fields == {"title", "parts"}
+    elif mode == "kwargs" and schema in (dict[str, int], None):
+        assert fields == set()
+    else:
+        assert fields == {"task"}
 
 
 def test_refs_are_resolved_when_the_agent_runs():
