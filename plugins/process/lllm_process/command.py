@@ -192,7 +192,9 @@ def _signals(processor: Processor) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         for name, handler in previous.items():
             signal.signal(name, handler)
-        logger.info("stopping: running work may finish; a second signal ends it")
+        # Who sits at a terminal sees warnings only, and must know why the program does not end at once.
+        level = logging.WARNING if sys.stderr.isatty() else logging.INFO
+        logger.log(level, "stopping: running work may finish; a second signal ends it")
         processor.stop()
 
     for name in (signal.SIGINT, signal.SIGTERM):

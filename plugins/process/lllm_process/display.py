@@ -11,7 +11,7 @@ from typing import TextIO
 from lllm.secrets import mask_secrets
 from lllm_process.progress import Progress
 
-__all__ = ["JsonFormatter", "ProgressLine", "show_logs"]
+__all__ = ["JsonFormatter", "LineFormatter", "ProgressLine", "show_logs"]
 
 
 class ProgressLine:
@@ -67,6 +67,17 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class LineFormatter(logging.Formatter):
+    """Lines for people, written over the line of the progress."""
+
+    def __init__(self) -> None:
+        super().__init__("\r\x1b[K%(levelname)s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record with its traceback, without keys."""
+        return mask_secrets(super().format(record))
+
+
 def show_logs(level: int, *, terminal: bool) -> logging.Handler:
     """Send the logs of LLLM to stderr.
 
@@ -78,9 +89,7 @@ def show_logs(level: int, *, terminal: bool) -> logging.Handler:
         The handler; remove it from the logger `lllm` when done.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        logging.Formatter("\r\x1b[K%(levelname)s %(message)s") if terminal else JsonFormatter()
-    )
+    handler.setFormatter(LineFormatter() if terminal else JsonFormatter())
     logger = logging.getLogger("lllm")
     logger.addHandler(handler)
     logger.setLevel(level)

@@ -1,8 +1,10 @@
 """`lllm process` as people run it: options, signals, kill -9."""
 
+import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -173,6 +175,35 @@ def test_a_signal_lets_running_work_finish(project, store, fill, number):
     lag = store.lag(store.list_subscriptions("raw")[0].id)
     assert 1 <= done < 5
     assert (lag.undelivered + lag.in_flight + lag.delayed, lag.in_flight) == (5 - done, 0)
+
+
+def test_a_terminal_gets_one_line_and_no_keys(project, store, fill):
+    """Counts, rate, lag and failures; failures stand above the line, and Ctrl-C is explained."""
+    (project / "telling.py").write_text(
+        "def tell(value):\n    if 'bad' in value:\n        raise ValueError('sk-abcdefghijklmnopqrstuvwxyz')\n"
+    )
+    fill(3)
+    store.append_event({"channel": "raw", "payload": {"bad": 1}})
+    ours, theirs = os.openpty()
+    arguments = ["--tactic", "telling:tell", "--max-deliveries", "1", "--dead-letter", "dead"]
+    with subprocess.Popen(command(*arguments), cwd=project, stderr=theirs) as process:
+        os.close(theirs)
+        assert store.wait_events("dead", after_cursor=0, timeout=30)
+        assert store.wait_events("analysis", after_cursor=2, timeout=30)
+        process.send_signal(signal.SIGINT)
+        shown = b""
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 65_536):
+                shown += piece
+    os.close(ours)
+    text = shown.decode()
+    assert process.returncode == 0, text
+    assert "ERROR event" in text
+    assert "ValueError: ***" in text
+    assert "sk-abc" not in text
+    assert "a second signal ends it" in text
+    last = text.rstrip().rpartition("\r")[2]
+    assert re.search(r"done 3  \d+/s  lag \d+  failed 1", last), last
 
 
 def test_killed_processors_lose_and_double_nothing(project, store, fill):
