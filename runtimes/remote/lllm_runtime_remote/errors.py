@@ -71,6 +71,9 @@ class RemoteTacticError(TacticError):
         kind = "" if self.error_type is None else f" ({self.error_type})"
         text = "" if self.message is None else f": {_shortened(self.message)}"
         super().__init__(f"Remote tactic returned HTTP {status_code}{kind}{text}")
+        if isinstance(self, core.SchemaError):
+            # The body does not say which side did not match; the status does.
+            self.direction = {400: "input", 500: "output"}.get(status_code)
 
     # A class that is a KeyError too would show the representation of the text.
     __str__ = Exception.__str__

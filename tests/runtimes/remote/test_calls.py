@@ -105,6 +105,15 @@ def test_error_bodies(service):
         assert error.session.state == "failure"
 
 
+def test_which_side_did_not_match(service):
+    """As a local SchemaError does, one of a service says whether the input or the output was refused."""
+    body = {"detail": {"error": {"type": "SchemaError", "message": "no"}}}
+    for status, direction in ((400, "input"), (500, "output"), (422, None)):
+        service.answers = [(status, body), (status, body)]
+        for error in fails(RemoteTactic(service.url), 1, SchemaError):
+            assert (error.status_code, error.direction) == (status, direction)
+
+
 def test_answers_that_are_not_json(service):
     """A success without JSON, NaN included, is an InvalidResponse; redirects are not followed."""
     service.answers = [(200, b"<html>")] * 2
