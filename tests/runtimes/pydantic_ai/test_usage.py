@@ -108,6 +108,43 @@ def test_a_pipeline_over_runtimes_shows_one_cost(make_served):
     assert session.agent_call_count == 0
 
 
+@pytest.mark.parametrize("outside", ["run", "arun"])
+def test_agents_of_both_runtimes_share_one_bill(make_served, server, outside):
+    """A group of ours asks the same server; what either of them costs is in the session around both."""
+
+    class Group(Tactic, register=False):
+        name = "group"
+        agent_group = ["clerk"]
+
+        def call(self, task, **kwargs):
+            clerk = self.agents["clerk"]
+            clerk.open("ask").receive(task)
+            return clerk.respond().content
+
+    group = Group(
+        {
+            "invoker": "models",
+            "invoker_config": {"base_url": server.url},
+            "agent_configs": [{"name": "clerk", "model_name": "gpt-4o", "system_prompt": "Answer."}],
+        }
+    )
+    agent = PydanticAITactic(make_served())
+
+    class Pipeline(Tactic[str, str], register=False):
+        async def _arun(self, input_value, *, context=None):
+            return await agent.arun(await group.arun(input_value))
+
+    pipeline = Pipeline()
+    if outside == "run":
+        session = pipeline.run("x", return_session=True)
+    else:
+        session = asyncio.run(pipeline.arun("x", return_session=True))
+    assert session.delivery == "echo:echo:x"
+    assert session.total_cost.cost == pytest.approx(2 * PRICE)
+    assert session.total_cost.total_tokens == 240
+    assert (session.unpriced_calls, session.total_agent_call_count) == (0, 2)
+
+
 @pytest.mark.parametrize("wrap", [tactic_as_tool, lambda tactic: TacticToolset([tactic])])
 def test_an_agent_inside_a_tool_is_counted_once(make_served, server, reply, wrap):
     """Its usage is its own; that of the run around it does not hold it again."""
