@@ -8,6 +8,7 @@ from typing import Any
 from lllm.plugins import Entry, PluginInfo
 from lllm.plugins.entries import label
 from lllm.plugins.records import one_line
+from lllm.secrets import mask_secrets
 
 __all__ = ["describe_plugin"]
 
@@ -36,7 +37,7 @@ def describe_plugin(info: PluginInfo, entry: Entry) -> str:
     if info.error:
         lines.append(f"  error        {one_line(info.error)}")
     if entry.exception is not None:
-        trace = "".join(traceback.format_exception(entry.exception))
+        trace = mask_secrets("".join(traceback.format_exception(entry.exception)))
         lines += ["", *(f"    {_printable(line)}" for line in trace.splitlines())]
     return "\n".join(lines)
 

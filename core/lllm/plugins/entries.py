@@ -192,13 +192,15 @@ def label(kind: Kind, name: str, value: Any) -> str:
 
 
 def broken_text(error: BaseException) -> str:
-    """Put an exception on one line.
+    """Put an exception on one line, without what looks like a secret.
 
     Args:
         error: What a plugin raised.
     """
+    from lllm.secrets import mask_secrets  # needed only when something broke
+
     try:
-        text = one_line(str(error))
+        text = mask_secrets(one_line(str(error)))
     except Exception:
         # A hostile exception may not even have a text.
         text = ""

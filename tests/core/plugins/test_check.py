@@ -234,10 +234,11 @@ def test_heavy_modules_are_named(site: Site, check: Check) -> None:
     output = check("shout").stdout
     (module,) = (line for line in output.splitlines() if "module acme_shout.plugin" in line)
     assert module.startswith("  slow  module acme_shout.plugin")
-    assert "heavy: acme_heavy 0.15 s; import nothing but lllm and the standard library here" in module
+    assert "heavy: acme_heavy 0." in module
+    assert " s; import nothing but lllm and the standard library here" in module
     (runtime,) = (line for line in output.splitlines() if "runtime shout" in line)
     assert runtime.startswith("  ok    runtime shout")
-    assert "heavy: acme_heavier 0.03 s" in runtime
+    assert "heavy: acme_heavier 0." in runtime
 
 
 def test_what_is_printed_by_a_plugin_does_not_disturb(site: Site, check: Check) -> None:

@@ -40,6 +40,7 @@ def _good(site: Site) -> None:
     [
         ("raise RuntimeError('no\\nluck')", "RuntimeError: no luck"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise ValueError('sk-' + 'abcdefghijklmnop1234567890')", "ValueError: ***"),
         ("import sys; sys.exit()", "SystemExit"),
         ("import acme_missing", "ModuleNotFoundError: No module named 'acme_missing'"),
         ("raise GeneratorExit", "GeneratorExit"),
