@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lllm.background import drive, iterate_async, iterate_in_thread, running_loop
 from lllm.calls import Call, active_call
@@ -57,13 +57,52 @@ async def before_deadline(awaitable: Awaitable[Any], context: CallContext) -> An
     Raises:
         DeadlineExceeded: The deadline passed first; the work is cancelled.
     """
+    steps = awaitable.__await__()
+    try:
+        # A timer costs more than most calls that finish without waiting for anything.
+        waits_for = next(steps)
+    except StopIteration as done:
+        return done.value
     try:
         async with asyncio.timeout(context.remaining) as limit:
-            return await awaitable
+            return await _Begun(steps, waits_for)
     except TimeoutError as error:
         if limit.expired():
             raise DeadlineExceeded("The deadline of the call has passed.") from error
         raise
+
+
+class _Begun:
+    """An awaitable whose first step has been made already.
+
+    Args:
+        steps: Its further steps.
+        waits_for: What the first step gave the event loop to wait for.
+    """
+
+    __slots__ = ("_first", "_steps")
+
+    def __init__(self, steps: Any, waits_for: Any) -> None:
+        self._steps = steps
+        self._first = [waits_for]
+
+    def __await__(self) -> Self:
+        return self
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return self._first.pop() if self._first else next(self._steps)
+
+    def send(self, value: Any) -> Any:
+        return self._steps.send(value)
+
+    def throw(self, *raised: Any) -> Any:
+        return self._steps.throw(*raised)
+
+    def close(self) -> None:
+        self._steps.close()
 
 
 def stream(
