@@ -10,22 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
+from hmac import compare_digest
 from pathlib import Path
+from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, TypeAdapter
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lllm import Tactic, TacticEvent, create_tactic_app
+from lllm_serve import TacticPolicy
 
 EVENTS = 10_000
+TOKEN = "t" * 40
 
 
 class Text(BaseModel):
@@ -58,6 +66,17 @@ class SyncEcho(Tactic[Text, Text], register=False):
 
     def _run(self, input_value, *, context=None):
         return Text(text=input_value.text)
+
+
+class Waiting(Tactic[Text, Text], register=False):
+    name = "waiting"
+    left = 0.0
+
+    async def _arun(self, input_value, *, context=None):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            Waiting.left = time.time()
 
 
 class Slow(Tactic[Text, Text], register=False):
@@ -105,6 +124,24 @@ def typed_sync() -> FastAPI:
     return app
 
 
+def _check(given: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> None:
+    if not compare_digest(given.credentials, TOKEN):
+        raise HTTPException(401)
+
+
+def typed_guarded() -> FastAPI:
+    """The same with what FastAPI brings along: a token, hosts and origins."""
+    app = _fastapi()
+    app.add_middleware(CORSMiddleware, allow_origins=["https://app.example"])
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "bench.example"])
+
+    @app.post("/run", response_model=Answer, dependencies=[Depends(_check)])
+    async def run(body: Envelope) -> Answer:
+        return Answer(output=Text(text=body.input.text), request_id="r" * 36, tactic="echo")
+
+    return app
+
+
 def by_hand() -> Starlette:
     """Starlette with cached pydantic adapters; a stream of events as one would write it."""
     take, give = TypeAdapter(Envelope), TypeAdapter(Answer)
@@ -146,13 +183,30 @@ def by_hand() -> Starlette:
     )
 
 
+def guarded() -> FastAPI:
+    """Ours with a token, hosts, origins, limits of the service and of the tactic, and a deadline."""
+    os.environ["BENCH_TOKEN"] = TOKEN
+    return create_tactic_app(
+        AsyncEcho(),
+        auth="BENCH_TOKEN",
+        allowed_hosts=["bench.example"],
+        cors=["https://app.example"],
+        max_concurrency=100,
+        request_timeout=30.0,
+        policies={"echo": TacticPolicy(max_concurrency=50, max_queue=50)},
+    )
+
+
 def make(name: str) -> Starlette:
     """Return the application of a name, with the route that tells its processor time."""
     apps = {
         "typed-async": typed_async,
+        "typed-guarded": typed_guarded,
         "typed-sync": typed_sync,
         "by-hand": by_hand,
         "lllm-async": lambda: create_tactic_app(AsyncEcho(), max_body_bytes=1 << 30),
+        "lllm-guarded": guarded,
+        "lllm-waiting": lambda: create_tactic_app(Waiting()),
         "lllm-sync": lambda: create_tactic_app(SyncEcho()),
         "lllm-slow": lambda: create_tactic_app(Slow()),
     }
@@ -165,7 +219,10 @@ def make(name: str) -> Starlette:
         status = Path("/proc/self/status").read_text()
         return JSONResponse(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
 
-    app.router.routes += [Route("/cpu", cpu), Route("/memory", memory)]
+    async def left(request: Request) -> Response:
+        return JSONResponse(Waiting.left)
+
+    app.router.routes += [Route("/cpu", cpu), Route("/memory", memory), Route("/left", left)]
     return app
 
 

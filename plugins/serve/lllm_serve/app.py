@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -22,6 +21,7 @@ from lllm_serve.guard import GuardRules
 from lllm_serve.hosts import HostRule, OriginRule
 from lllm_serve.openapi import describe
 from lllm_serve.options import ServiceOptions, ServiceOptionsDict
+from lllm_serve.origin_rules import OriginRules
 from lllm_serve.replies import failure_reply
 from lllm_serve.request_state import state_of
 from lllm_serve.routes import call_table, is_reserved, tactic_routes
@@ -109,7 +109,7 @@ def _build(
     app.add_exception_handler(Refusal, _refused)
     cors = options.cors_arguments()
     app.begin_with(
-        call_table(service, only), None if cors is None else lambda inner: CORSMiddleware(inner, **cors)
+        call_table(service, only), None if cors is None else lambda inner: OriginRules(inner, cors)
     )
     lllm.plugins.manager().hook.lllm_serve_app(app=app)
     return app

@@ -31,6 +31,9 @@ class BearerToken:
         ValueError: The token is blank, or has characters that no header may hold.
     """
 
+    principal = "bearer"
+    """Who makes a request that carries the token."""
+
     def __init__(self, token: str) -> None:
         given: object = token
         if not isinstance(given, str) or not token.strip() or not token.isascii() or not token.isprintable():
@@ -57,12 +60,18 @@ class BearerToken:
     def __repr__(self) -> str:
         return "<BearerToken ***>"
 
+    def recognises(self, state: RequestState) -> bool:
+        """Tell whether a request carries the token.
+
+        Args:
+            state: The notes on the request.
+        """
+        scheme, _, given = state.headers.get(b"authorization", b"").partition(b" ")
+        return scheme.lower() == b"bearer" and compare_digest(given.strip(), self._expected)
+
     async def __call__(self, scope: Scope, state: RequestState) -> str | None:
         """Return `bearer` when the request carries the token."""
-        scheme, _, given = state.headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() == b"bearer" and compare_digest(given.strip(), self._expected):
-            return "bearer"
-        return None
+        return self.principal if self.recognises(state) else None
 
 
 def authenticator_of(auth: Any) -> Authenticator | None:

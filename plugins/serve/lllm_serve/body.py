@@ -71,17 +71,17 @@ def limited(receive: Receive, limit: int) -> Receive:
     return counted
 
 
-async def read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive, message: Message) -> bytes:
     """Return the whole body.
 
     Args:
         receive: The ASGI function of the request, behind the guard that limits it.
+        message: What it returned first.
 
     Raises:
         CallerGone: The connection was closed before the body was complete.
         Refusal: It is larger than the limit.
     """
-    message = await receive()
     if message["type"] == "http.disconnect":
         raise CallerGone
     first: bytes = message.get("body", b"")

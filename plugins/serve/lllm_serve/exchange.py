@@ -23,7 +23,6 @@ from lllm_serve.request_context import context_of, given_request_id
 from lllm_serve.request_state import state_of
 from lllm_serve.served import Served
 from lllm_serve.tactic_failures import failure_from
-from lllm_serve.tracing import trace_id_of
 
 if TYPE_CHECKING:
     from lllm_serve.service import Service
@@ -143,8 +142,8 @@ class Exchange:
         """Read the headers that say how the request is served, and set the timer for a first look."""
         self._cancels = self.served.cancels_for(self.state)
         self._deadline = deadline_of(self.state, self.served.request_timeout)
-        if self._deadline is None:
-            self.service.watch.add(self)
+        if self._deadline is None or self._deadline - monotonic() > LATE_SECONDS:
+            self.service.watch.add(self)  # which sets a timer for those that are not answered by then
         else:
             self._timer = asyncio.get_running_loop().call_later(self._first_look(), self.be_late)
 
@@ -158,7 +157,11 @@ class Exchange:
             Refusal: The body is too large or comes too slowly.
             DeadlineExceeded: No time is left.
         """
-        await self.decode(await self.read_bytes())
+        body = await self.read_bytes()
+        if len(body) < OFF_LOOP_BYTES:
+            self._take(self.served.reader.read(body, claims_json(self.state), forced_form(self.state)))
+        else:
+            await self.decode(body)
 
     async def read_bytes(self) -> bytes:
         """Return the body.
@@ -166,7 +169,11 @@ class Exchange:
         Raises:
             Refusal: It is too large or comes too slowly.
         """
-        body = await read_body(self.receive)
+        message = await self.receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            body: bytes = message.get("body", b"")
+        else:
+            body = await read_body(self.receive, message)
         limit = self.served.max_body_bytes
         if limit is not None and len(body) > limit:
             raise too_large(limit)
@@ -187,10 +194,13 @@ class Exchange:
         """
         read, is_json, forced = self.served.reader.read, claims_json(self.state), forced_form(self.state)
         if len(body) < OFF_LOOP_BYTES:
-            self.parsed = read(body, is_json, forced)
+            self._take(read(body, is_json, forced))
         else:
-            self.parsed = await self.service.large(read, body, is_json, forced)
-        self.take_context(self.parsed.context)
+            self._take(await self.service.large(read, body, is_json, forced))
+
+    def _take(self, parsed: ParsedBody) -> None:
+        self.parsed = parsed
+        self.take_context(parsed.context)
 
     def take_context(self, given: Any) -> None:
         """Make the context of the call.
@@ -216,8 +226,8 @@ class Exchange:
                 state.request_id = request_id
             raise
         state.request_id = context.request_id
-        if context.trace_id is None and b"traceparent" in state.headers:
-            context.trace_id = trace_id_of(state)
+        if context.trace_id is None and state.trace_id is not None:
+            context.trace_id = state.trace_id
         self.context = context
         if self._deadline is not None:
             context.limit(self._deadline - monotonic())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from logging import INFO
 from typing import Any
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lllm_serve.access_log import access, log_access, log_failure
-from lllm_serve.auth import Authenticator, authenticate
+from lllm_serve.auth import Authenticator, BearerToken, authenticate
 from lllm_serve.body import check_length, limited
 from lllm_serve.failures import Failure, Refusal
 from lllm_serve.hosts import HostRule, OriginRule
@@ -74,7 +74,11 @@ class Guard:
             try:
                 self._check(scope, state)
                 if rules.authenticators and route_path(scope) not in rules.open_paths:
-                    state.principal = await self._authenticate(scope, state)
+                    first = rules.authenticators[0]
+                    if isinstance(first, BearerToken) and first.recognises(state):
+                        state.principal = first.principal
+                    else:
+                        state.principal = await self._authenticate(scope, state)
                 if not check_length(state, rules.max_body_bytes):
                     receive = limited(receive, rules.max_body_bytes)
             except HTTPException as refusal:
@@ -162,12 +166,12 @@ _LONGEST_ID = 1024
 def _noting(send: Send, state: RequestState) -> Send:
     """Return a `send` that notes the status and adds the id of the request to the headers."""
 
-    async def noted(message: Message) -> None:
+    def noted(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             state.status = message["status"]
             request_id = header_text(state.request_id)
             if request_id is not None and len(request_id) <= _LONGEST_ID:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
-        await send(message)
+        return send(message)
 
     return noted

@@ -43,26 +43,33 @@ class Observation:
     def __init__(self, exchange: Exchange, spans: bool) -> None:
         self._exchange = exchange
         self._spans = spans
-        self._stack = ExitStack()
+        self._stack: ExitStack | None = None
+        self._tokens: list[tuple[Any, Token[Any]]] = []
         self._calls: list[Call] | None = None
 
     def __enter__(self) -> Self:
         exchange, state = self._exchange, self._exchange.state
         if state.headers.get(b"x-lllm-usage", b"").strip() == b"1":
             self._calls = []
-            _set(self._stack, root_calls, self._calls)
+            self._set(root_calls, self._calls)
         headers = trace_headers(state)
         if self._spans:
             attributes = {"lllm.tactic": exchange.served.name, "lllm.endpoint": exchange.endpoint}
+            self._stack = ExitStack()
             headers = self._stack.enter_context(
                 SPANS.span(f"{exchange.endpoint} {exchange.served.name}", headers, attributes)
             )
         if headers:
-            _set(self._stack, incoming_headers, headers)
+            self._set(incoming_headers, headers)
         return self
 
     def __exit__(self, *exception: Any) -> bool | None:
-        return self._stack.__exit__(*exception)
+        for variable, token in reversed(self._tokens):
+            variable.reset(token)
+        return None if self._stack is None else self._stack.__exit__(*exception)
+
+    def _set(self, variable: Any, value: Any) -> None:
+        self._tokens.append((variable, variable.set(value)))
 
     def usage(self) -> bytes | None:
         """Return what the models behind the request cost so far, as JSON; None when nobody asked."""
@@ -77,8 +84,3 @@ class Observation:
 
 
 _EMPTY = ("cost", "calls", "unpriced", "prompt_tokens", "completion_tokens", "total_tokens")
-
-
-def _set(stack: ExitStack, variable: Any, value: Any) -> None:
-    token: Token[Any] = variable.set(value)
-    stack.callback(variable.reset, token)

@@ -42,8 +42,8 @@ def context_of(
         fields["tactic_ref"] = tactic_ref
     else:
         context = _context(_fields_of(given, endpoint, tactic_ref))
-    if principal is not None:
-        context.principal = principal  # type: ignore[attr-defined]
+    if principal is not None and context.__pydantic_extra__ is not None:
+        context.__pydantic_extra__["principal"] = principal  # setting the attribute takes ten times as long
     return context
 
 

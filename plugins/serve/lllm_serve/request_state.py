@@ -22,9 +22,10 @@ class RequestState:
         endpoint: `run`, `stream`, the name of a custom endpoint, or None.
         status: Status of the answer, 0 before there is one.
         started: `perf_counter()` at which the request came in.
+        trace_id: Id of the trace that its headers name, None when they name none.
     """
 
-    __slots__ = ("_request_id", "endpoint", "headers", "principal", "started", "status", "tactic")
+    __slots__ = ("_request_id", "endpoint", "headers", "principal", "started", "status", "tactic", "trace_id")
 
     def __init__(self, scope: Any) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -33,6 +34,7 @@ class RequestState:
         self.endpoint: str | None = None
         self.status = 0
         self.started = perf_counter()
+        self.trace_id: str | None = None
         self._request_id: str | None = None
 
     @property

@@ -33,7 +33,11 @@ async def _run(exchange: Exchange) -> Reply:
             data = await service.in_thread(served, _run_and_encode, exchange)
         else:
             output = await served.tactic.arun(exchange.parsed.value, context=exchange.context)
-            data = await encoded(exchange, output)
+            if served.output_bytes < OFF_LOOP_BYTES:
+                data = served.encoder(output)
+                served.output_bytes = len(data)
+            else:
+                data = await encoded(exchange, output)
     finally:
         leave_all(places)
     request_id = to_json(exchange.context.request_id)

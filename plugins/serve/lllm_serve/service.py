@@ -94,6 +94,8 @@ class Service:
         limiters = [limiter for limiter in (served.limiter, self.limiter) if limiter.running is not None]
         if needs_thread:
             limiters.append(self.threads.limiter)
+        if not limiters:
+            return ()
         for index, limiter in enumerate(limiters):
             try:
                 await limiter.enter()

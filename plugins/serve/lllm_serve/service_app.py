@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -69,8 +69,8 @@ class _ShortWay:
         self.app = app
         self.calls = calls
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         call = None
         if scope["type"] == "http" and scope["method"] == "POST" and not scope.get("root_path"):
             call = None if SPANS.recorded else self.calls.get(scope["path"])
-        await (self.app if call is None else call)(scope, receive, send)
+        return (self.app if call is None else call)(scope, receive, send)

@@ -31,23 +31,30 @@ def trace_id_of(state: RequestState) -> str | None:
     Args:
         state: The notes on the request.
     """
-    found = _TRACEPARENT.fullmatch(state.text(b"traceparent") or "")
+    given = state.headers.get(b"traceparent")
+    if given is None:
+        return None
+    found = _TRACEPARENT.fullmatch(given.decode("latin-1").strip())
     return None if found is None else found[1]
 
 
 def trace_headers(state: RequestState) -> dict[str, str]:
-    """Return the headers that calls made while the request is served should carry.
+    """Return the headers that calls made while the request is served should carry, and note the trace.
 
     Args:
         state: The notes on the request.
     """
-    valid = trace_id_of(state) is not None
+    state.trace_id = trace_id_of(state)
+    valid = state.trace_id is not None
     found = {}
-    for name in TRACE_HEADERS:
-        value = state.text(name.encode())
+    for name, raw in _HEADERS:
+        value = state.headers.get(raw)
         if value is not None and (valid or name == "baggage"):
-            found[name] = value
+            found[name] = value.decode("latin-1").strip()
     return found
+
+
+_HEADERS = tuple((name, name.encode()) for name in TRACE_HEADERS)
 
 
 class Spans:

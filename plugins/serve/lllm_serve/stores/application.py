@@ -74,7 +74,7 @@ def create_store_app(
     mount_store(app, store, custom_endpoints=custom_endpoints, max_limit=max_limit, max_wait=max_wait)
     health = APIRouter(route_class=StoreRoute)
     add_health(health)
-    app.include_router(health)
+    _add_routes(app, health)
     return app
 
 
@@ -137,22 +137,28 @@ def mount_store(
             response_model=None,
         )
     # First, so that a literal custom route wins over a built-in one with a parameter in that place.
-    app.include_router(own)
+    _add_routes(app, own)
     responses: dict[int | str, dict[str, Any]] = {
         status: {"model": _ErrorBody} for status in (400, 401, 403, 404, 409, 413, 503)
     }
     built_in = APIRouter(route_class=StoreRoute, responses=responses)
+    # Routes are tried in this order, so those that are called for each event come first.
     for add in (
-        add_channels,
         add_events,
-        add_tail,
         add_subscriptions,
+        add_channels,
+        add_tail,
         add_artifacts,
         add_snapshots,
         add_upkeep,
     ):
         add(built_in, access)
-    app.include_router(built_in)
+    _add_routes(app, built_in)
+
+
+def _add_routes(app: FastAPI, router: APIRouter) -> None:
+    """Add routes as they are; those of an included router are searched twice for each request."""
+    app.router.routes.extend(router.routes)
 
 
 class _ErrorBody(ErrorResponse):
