@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from sssn.endpoints import EndpointScope, StoreEndpointSpec, endpoint
     from sssn.errors import SSSNClientError, SSSNRefError
     from sssn.integrations import channel_resource, snapshot_resource
+    from sssn.processing import process
     from sssn.refs import ResolvedSSSNRef, SSSNRef
     from sssn.resolver import SSSNResolver
     from sssn.server import create_app
@@ -93,6 +94,7 @@ __all__ = [
     "create_app",
     "endpoint",
     "open_store",
+    "process",
     "snapshot_resource",
 ]
 
@@ -110,6 +112,7 @@ _MODULES = {
     "sssn.endpoints": "EndpointScope StoreEndpointSpec endpoint",
     "sssn.errors": "SSSNClientError SSSNRefError",
     "sssn.integrations": "channel_resource snapshot_resource",
+    "sssn.processing": "process",
     "sssn.refs": "ResolvedSSSNRef SSSNRef",
     "sssn.resolver": "SSSNResolver",
     "sssn.server": "create_app",

@@ -54,6 +54,7 @@ PUBLIC = [
     "create_app",
     "endpoint",
     "open_store",
+    "process",
     "snapshot_resource",
 ]
 MODULES = {
