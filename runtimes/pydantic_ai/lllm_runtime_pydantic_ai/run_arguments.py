@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_ai.capabilities import ProcessEventStream
+
 from lllm.calls import current_call
 from lllm.context import CallContext
 from lllm_runtime_pydantic_ai.agent_facts import Accepted
 from lllm_runtime_pydantic_ai.config import PydanticAITacticConfig, copied_containers
 from lllm_runtime_pydantic_ai.run_metadata import run_metadata
 
-__all__ = ["add_identity", "given_arguments"]
+__all__ = ["add_identity", "given_arguments", "keep_handler"]
 
 
 def given_arguments(
@@ -51,3 +53,17 @@ def add_identity(arguments: dict[str, Any], accepted: Accepted) -> None:
     call = current_call()
     if call is not None and not continued and "conversation_id" in accepted:
         arguments["conversation_id"] = call.session.session_id
+
+
+def keep_handler(arguments: dict[str, Any], accepted: Accepted) -> None:
+    """Let an `event_stream_handler` hear a run that streams as well, which takes it in another form.
+
+    Args:
+        arguments: Arguments of the run; changed in place.
+        accepted: What the agent's method takes.
+    """
+    if "event_stream_handler" not in arguments or "event_stream_handler" in accepted:
+        return
+    handler = arguments.pop("event_stream_handler")
+    if handler is not None:
+        arguments["capabilities"] = [*(arguments.get("capabilities") or ()), ProcessEventStream(handler)]

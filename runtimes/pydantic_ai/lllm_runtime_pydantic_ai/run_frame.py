@@ -16,7 +16,7 @@ from lllm_runtime_pydantic_ai.connections import keep_connections_apart
 from lllm_runtime_pydantic_ai.deps import resolve_deps
 from lllm_runtime_pydantic_ai.durability import left_to_engine
 from lllm_runtime_pydantic_ai.failures import tactic_error
-from lllm_runtime_pydantic_ai.run_arguments import add_identity, given_arguments
+from lllm_runtime_pydantic_ai.run_arguments import add_identity, given_arguments, keep_handler
 from lllm_runtime_pydantic_ai.stopping import CallerWatch
 from lllm_runtime_pydantic_ai.usage import RunMeter
 
@@ -65,6 +65,7 @@ class RunFrame:
             self._deps = AsyncExitStack()
             arguments["deps"] = await resolve_deps(arguments["deps"], self._context, self._deps)
         add_identity(arguments, self._accepted)
+        keep_handler(arguments, self._accepted)
         keep_connections_apart(arguments.get("model") or self._agent.model)
         self._meter = RunMeter(self._name, arguments)
         self._watch = CallerWatch(self._context, arguments, self._accepted, kept=self._kept)

@@ -19,7 +19,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models.function import DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.models.test import TestModel as ScriptedModel
 
-from lllm import SchemaError
+from lllm import SchemaError, Tactic
 from lllm_runtime_pydantic_ai import PydanticAITactic
 from lllm_runtime_pydantic_ai.events import text_of, to_event
 
@@ -222,3 +222,29 @@ def test_a_run_of_the_test_model_with_an_output_function():
 
     agent = Agent(ScriptedModel(custom_output_args={"text": "hi"}), output_type=shout)
     assert read(PydanticAITactic(agent))[-1].data == "HI"
+
+
+WAYS = {
+    "run": lambda tactic: tactic.run("x"),
+    "stream": lambda tactic: list(tactic.stream("x")),
+    "aevents": read,
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("given", ["constructor", "class"])
+def test_a_handler_of_the_library_hears_every_kind_of_run(talker, way, given):
+    """`event_stream_handler` is an argument of `Agent.run`; runs that stream are heard as well."""
+    heard = []
+
+    async def handler(ctx, events):
+        heard.extend([event.event_kind async for event in events])
+
+    settings = {"run_kwargs": {"event_stream_handler": handler}}
+
+    class Talk(Tactic[str, str], register=False):
+        agent = talker
+        config = settings
+
+    way(Talk() if given == "class" else PydanticAITactic(talker, **settings))
+    assert {"part_start", "part_delta", "final_result"} <= set(heard)
