@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lllm.errors import InvalidPayloadError
@@ -69,9 +70,17 @@ def build_request(
         InvalidPayloadError: A parameter or the body cannot be encoded.
     """
     try:
-        return client.build_request(method, url, **options)
+        return client.build_request(method, _parsed(url), **options)
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidPayloadError(f"Value is not JSON serializable: {error}") from error
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Return a URL taken apart; most requests go to one of a few."""
+    import httpx
+
+    return httpx.URL(url)
 
 
 def _options(base_url: str, timeout: float | None, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from lllm.errors import StoreFormatError
 from lllm_store_sqlite.connections import Database
 from lllm_store_sqlite.schema import FORMAT, create_tables, format_of
-from lllm_store_sqlite.upgrade import is_reference, upgrade
 
 __all__ = ["empty_reader", "make_directory", "open_reader", "open_writer"]
 
@@ -53,7 +52,9 @@ def open_writer(database: Database) -> tuple[sqlite3.Connection, bool]:
     connection = database.writer()
     try:
         found = _tables(connection)
-        if found and format_of(connection) == 0 and is_reference(found):
+        if _is_reference(connection, found):
+            from lllm_store_sqlite.upgrade import upgrade
+
             upgrade(connection, database.path)
         _refuse_strangers(connection, database.path, found)
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -89,7 +90,7 @@ def open_reader(database: Database) -> sqlite3.Connection | None:
     connection = database.reader()
     try:
         found = _tables(connection)
-        if found and format_of(connection) == 0 and is_reference(found):
+        if _is_reference(connection, found):
             raise StoreFormatError(
                 f"Unsupported store format: `{database.path}` was written by sssn 0.1; "
                 "open it once without `read_only` to upgrade it."
@@ -115,6 +116,15 @@ def _tables(connection: sqlite3.Connection) -> frozenset[str]:
     return frozenset(
         name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     )
+
+
+def _is_reference(connection: sqlite3.Connection, found: frozenset[str]) -> bool:
+    if not found or format_of(connection) != 0:
+        return False
+    # Hardly any store is one of the reference, and every start would pay for the import.
+    from lllm_store_sqlite.upgrade import is_reference
+
+    return is_reference(found)
 
 
 def _refuse_strangers(connection: sqlite3.Connection, path: Path, found: frozenset[str]) -> None:

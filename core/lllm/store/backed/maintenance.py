@@ -1,4 +1,7 @@
-"""The maintenance of a `BackendStore`: check, backup, export, import, statistics."""
+"""The maintenance of a `BackendStore`: check, backup, export, import, statistics.
+
+What only one of them needs is imported there: every program that opens a store starts with this module.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,8 @@ from typing_extensions import override
 
 from lllm.errors import InvalidPayloadError, SSSNError
 from lllm.store.backed.core import BackedCore
-from lllm.store.checking import check_store
 from lllm.store.documents import channel_of
 from lllm.store.engine.subscribing import lag
-from lllm.store.exporting import export_store
-from lllm.store.importing import import_store
 from lllm.store.protocol.upkeep import MaintenanceOperations
 from lllm.store.reports import CheckReport
 
@@ -26,6 +26,8 @@ class BackedMaintenance(MaintenanceOperations, BackedCore):
 
     @override
     def check(self, *, deep: bool = False) -> CheckReport:
+        from lllm.store.checking import check_store
+
         problems = self._checked_backend().check(deep=deep)
         found, counts = check_store(self._read, self._backend.blobs, deep=deep)
         problems = [*problems, *found]
@@ -43,6 +45,8 @@ class BackedMaintenance(MaintenanceOperations, BackedCore):
 
     @override
     def export(self, target: str | Path | IO[str], *, artifacts: bool = True) -> int:
+        from lllm.store.exporting import export_store
+
         blobs = self._checked_backend().blobs
         try:
             with _opened(target, "w", "export file") as file:
@@ -54,6 +58,8 @@ class BackedMaintenance(MaintenanceOperations, BackedCore):
     def import_(
         self, source: str | Path | IO[str], *, on_conflict: Literal["error", "skip"] = "error"
     ) -> int:
+        from lllm.store.importing import import_store
+
         if on_conflict not in ("error", "skip"):
             raise InvalidPayloadError("on_conflict must be 'error' or 'skip'.")
         blobs = self._checked_backend().blobs

@@ -139,7 +139,7 @@ def mount_store(
     # First, so that a literal custom route wins over a built-in one with a parameter in that place.
     _add_routes(app, own)
     responses: dict[int | str, dict[str, Any]] = {
-        status: {"model": _ErrorBody} for status in (400, 401, 403, 404, 409, 413, 503)
+        status: {"model": StoreErrorBody} for status in (400, 401, 403, 404, 409, 413, 503)
     }
     built_in = APIRouter(route_class=StoreRoute, responses=responses)
     # Routes are tried in this order, so those that are called for each event come first.
@@ -161,5 +161,20 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
     app.router.routes.extend(router.routes)
 
 
-class _ErrorBody(ErrorResponse):
-    """What a failed request answers with, under `detail`."""
+class StoreError(BaseModel):
+    """What went wrong: the class of the error, and its text."""
+
+    type: str
+    message: str
+
+
+class StoreErrorEnvelope(BaseModel):
+    """The error."""
+
+    error: StoreError
+
+
+class StoreErrorBody(BaseModel):
+    """What a failed request answers with."""
+
+    detail: StoreErrorEnvelope

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -121,6 +120,9 @@ def _import(store: Store, args: Namespace) -> Iterable[Any]:
 
 def _migrate(args: Namespace) -> Iterable[Any]:
     token_env = args.store_token_env
+    # Only this command needs it, and every start would pay for it.
+    import tempfile
+
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
         with open_target(args.source, token_env=_for_http(args.source, token_env)) as source:
             source.export(file)
