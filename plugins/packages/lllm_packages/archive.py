@@ -14,12 +14,11 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from lllm_packages.archive_index import check_members, check_size_of_index, is_skipped
-from lllm_packages.package_file import FILE_NAMES, PackageFile, escapes, parse_package_file
+from lllm_packages.package_file import FILE_NAMES, LARGEST_FILE, PackageFile, escapes, parse_package_file
 
 __all__ = ["PackageArchive", "digest_of", "open_archive"]
 
 _CHUNK = 1024 * 1024
-_MAX_PACKAGE_FILE = 1024 * 1024
 
 
 def digest_of(file: Path) -> str:
@@ -154,8 +153,8 @@ def _package_entry(file: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInf
 
 
 def _read_package(file: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> PackageFile:
-    if entry.file_size > _MAX_PACKAGE_FILE:
-        raise ValueError(f"{file} is refused: its {entry.filename} is larger than {_MAX_PACKAGE_FILE} bytes.")
+    if entry.file_size > LARGEST_FILE:
+        raise ValueError(f"{file} is refused: its {entry.filename} is larger than {LARGEST_FILE} bytes.")
     with _reading(file, entry):
         data = archive.read(entry)
     package = parse_package_file(data, file / entry.filename)

@@ -103,13 +103,13 @@ def package_files(folder: Path, leave_out: Path | None = None) -> Iterator[tuple
             kind = place.lstat().st_mode
             if stat.S_ISLNK(kind):
                 raise ValueError(
-                    f"{place} is a symbolic link; a package that is exported holds plain files only."
+                    f"{place} is a symbolic link; an archive of a package holds plain files only."
                 )
             if stat.S_ISREG(kind):
                 yield path, place
             elif not stat.S_ISDIR(kind):
                 raise ValueError(
-                    f"{place} is a special file; a package that is exported holds plain files only."
+                    f"{place} is a special file; an archive of a package holds plain files only."
                 )
 
 

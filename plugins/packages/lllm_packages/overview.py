@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import warnings
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,9 @@ def describe_package(name: str, runtime: Runtime | None = None) -> dict[str, Any
         runtime: The registry; None for the default one.
 
     Returns:
-        `name`, `version`, `description`, `alias`, `path`, `digest`; `origin` and `archive_sha256`, None when it was
-        not installed from an archive; `resources` by section; and `unread`, the files that would have to be run
-        to know what they hold.
+        `name`, `version`, `description`, `alias`, `path`; `digest`, None (and a warning) when there is a link or a
+        special file in it; `origin` and `archive_sha256`, None when it was not installed from an archive;
+        `resources` by section; and `unread`, the files that would have to be run to know what they hold.
 
     Raises:
         ValueError: No such package is loaded.
@@ -62,9 +63,17 @@ def describe_package(name: str, runtime: Runtime | None = None) -> dict[str, Any
         "description": info.description,
         "alias": info.alias,
         "path": str(info.base_dir),
-        "digest": package_digest(info.base_dir),
+        "digest": _digest_or_warning(info.base_dir),
         "origin": receipt.origin,
         "archive_sha256": receipt.sha256,
         "resources": resources,
         "unread": sorted(str(source.file) for source in unread if source.home.base_dir == info.base_dir),
     }
+
+
+def _digest_or_warning(folder: Path) -> str | None:
+    try:
+        return package_digest(folder)
+    except ValueError as error:
+        warnings.warn(f"There is no digest: {error}", RuntimeWarning, stacklevel=3)
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from lllm_packages.names import check_package_name, folder_name, is_package_name
 
 __all__ = [
     "FILE_NAMES",
+    "LARGEST_FILE",
     "SECTIONS",
     "Dependency",
     "PackageFile",
@@ -27,6 +29,9 @@ __all__ = [
 
 FILE_NAMES = ("lllm.toml", ".lllm.toml", "LLLM.toml")
 """The names a package file may have, the preferred one first."""
+
+LARGEST_FILE = 1 << 20
+"""Bytes that a package file may have."""
 
 SECTIONS = ("prompts", "configs", "tactics", "proxies", "tools", "assets")
 """The sections that every package has; a package file may add others."""
@@ -98,6 +103,12 @@ def file_in(folder: Path) -> Path | None:
         file = folder / name
         if file.is_file():
             return file
+        if os.path.lexists(file):
+            warnings.warn(
+                f"{file} is passed over: it is a folder, a device or a link that leads nowhere, not a file.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
     return None
 
 
@@ -109,9 +120,11 @@ def read_package_file(file: Path) -> PackageFile:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is not UTF-8, not TOML, or says something that is not valid; the text names the file.
+        ValueError: It is too large, not UTF-8, not TOML, or says something that is not valid; the text names the
+            file.
     """
-    return parse_package_file(file.read_bytes(), file)
+    with file.open("rb") as stream:
+        return parse_package_file(stream.read(LARGEST_FILE + 1), file)
 
 
 def parse_package_file(data: bytes, file: Path) -> PackageFile:
@@ -122,11 +135,18 @@ def parse_package_file(data: bytes, file: Path) -> PackageFile:
         file: Where it lies, or would lie.
 
     Raises:
-        ValueError: It is not UTF-8, not TOML, or says something that is not valid; the text names the file.
+        ValueError: It is too large, not UTF-8, not TOML, or says something that is not valid; the text names the
+            file.
     """
+    if len(data) > LARGEST_FILE:
+        raise ValueError(
+            f"{file} is larger than {LARGEST_FILE} bytes; a package file only says where things are."
+        )
     try:
         document = tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise ValueError(f"{file} is not valid TOML: a value nests too deeply") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{file} is not valid TOML: {error}") from error
     package = _table(document.get("package", {}), "package", file)
     name = package.get("name")

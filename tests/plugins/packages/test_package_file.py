@@ -1,5 +1,8 @@
 """Reading `lllm.toml`."""
 
+import os
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,6 +142,8 @@ def test_dependencies_must_be_a_list(tmp_path):
         ('["a.b"]\npaths = []', "not a valid section name"),
         ("[package", "is not valid TOML"),
         ("a = 1\na = 2", "is not valid TOML"),
+        ("a = " + "[" * 100_000, "is not valid TOML: a value nests too deeply$"),
+        ("#" * (1 << 20) + "#", "is larger than 1048576 bytes"),
     ],
 )
 def test_a_faulty_file_is_named(text, message, tmp_path):
@@ -154,6 +159,27 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path):
     file.write_bytes(b'[package]\nname = "\xff"')
     with pytest.raises(ValueError, match=r"lllm\.toml is not valid TOML"):
         read_package_file(file)
+
+
+def test_a_huge_file_is_not_read_whole(tmp_path):
+    """The error comes before the memory is spent."""
+    file = tmp_path / "lllm.toml"
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(ValueError, match=r"lllm\.toml is larger than 1048576 bytes"):
+        read_package_file(file)
+
+
+@pytest.mark.parametrize("kind", ["folder", "loop", "pipe"])
+def test_what_is_no_file_is_passed_over_with_a_warning(kind, tmp_path):
+    """A folder, a link to itself or a pipe of that name is told, and another package file counts."""
+    file = tmp_path / "lllm.toml"
+    {"folder": file.mkdir, "loop": lambda: file.symlink_to(file), "pipe": lambda: os.mkfifo(file)}[kind]()
+    with pytest.warns(RuntimeWarning, match=rf"^{re.escape(str(file))} is passed over: it is "):
+        assert file_in(tmp_path) is None
+    (tmp_path / ".lllm.toml").write_text("")
+    with pytest.warns(RuntimeWarning, match="is passed over"):
+        assert file_in(tmp_path) == tmp_path / ".lllm.toml"
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path):

@@ -168,6 +168,18 @@ def test_a_package_is_shown_without_running_it(lllm, project, home):
     ]
 
 
+def test_a_package_with_a_link_is_shown_without_a_digest(lllm, project, home):
+    """A link in the folder is no reason not to show it; the warning says why there is no digest."""
+    (home / "work" / "prompts" / "loop").symlink_to("..")
+    code, shown, warned = lllm("pkg", "show", "my_project")
+    assert code == 0
+    assert "digest" not in shown
+    assert "prompts:\n  system/system\n" in shown
+    assert warned.startswith("Warning: There is no digest: ")
+    assert warned.endswith("loop is a symbolic link; an archive of a package holds plain files only.\n")
+    assert json.loads(lllm("pkg", "show", "my_project", "--json")[1])["digest"] is None
+
+
 def test_what_was_installed_shows_where_it_came_from(lllm, archive):
     """The archive, its digest and the alias."""
     lllm("pkg", "install", str(archive), "--alias", "g")
