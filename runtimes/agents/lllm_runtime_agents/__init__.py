@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lllm_runtime_agents.roles import LLM_SIDE_ROLES, APITypes, Invokers, Modalities, Roles
     from lllm_runtime_agents.single_agent import quick
     from lllm_runtime_agents.skills import Skill, find_skills
+    from lllm_runtime_agents.span_observer import SpanObserver
     from lllm_runtime_agents.template import BaseRenderer, StringFormatterRenderer
     from lllm_runtime_agents.tool_refs import tactic_as_function
 
@@ -83,6 +84,7 @@ __all__ = [
     "SessionRecord",
     "SessionSummary",
     "Skill",
+    "SpanObserver",
     "StringFormatterRenderer",
     "TokenLogprob",
     "build_invoker",
@@ -148,6 +150,7 @@ _MODULES = {
     "SessionRecord": "log_records",
     "SessionSummary": "log_records",
     "Skill": "skills",
+    "SpanObserver": "span_observer",
     "StringFormatterRenderer": "template",
     "TokenLogprob": "message",
     "build_invoker": "invokers",
