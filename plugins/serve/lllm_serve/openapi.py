@@ -94,8 +94,7 @@ class _Document:
         error = ErrorDetail.model_json_schema()
         error["required"] = ["type", "message", "tactic", "endpoint", "request_id", "metadata"]
         error["additionalProperties"] = False
-        self.schemas["ErrorDetail"] = error
-        self.schemas["ErrorBody"] = _object({"detail": _object({"error": _ref("ErrorDetail")})})
+        self.schemas["ErrorBody"] = _object({"detail": _object({"error": error})})
         self.schemas["Problem"] = problem_schema()
         self.schemas["CallContext"] = CONTEXT_SCHEMA
         self.schemas["TacticInfo"] = {"type": "object", "required": ["name", "capabilities"]}

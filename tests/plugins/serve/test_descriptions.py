@@ -7,9 +7,18 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from schemathesis.specs.openapi.checks import missing_required_header, unsupported_method
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    missing_required_header,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
 
 from lllm import Tactic, TacticEvent, create_service_app, create_tactic_app, endpoint
+from lllm.store import MemoryStore
+from lllm_serve import mount_store
 
 
 class Shared(BaseModel):
@@ -251,3 +260,36 @@ def test_the_service_does_what_its_document_says(case):
     headers.pop("X-LLLM-Timeout-Ms", None)  # a few milliseconds are rightly answered with 504
     case.headers = headers
     case.call_and_validate(excluded_checks=[unsupported_method, missing_required_header])
+
+
+def beside_a_store():
+    """Return an application of a tactic and a store."""
+    app = create_service_app([Sum()])
+    mount_store(app, MemoryStore())
+    return app
+
+
+both = schemathesis.openapi.from_asgi("/openapi.json", beside_a_store(), headers={"Host": "127.0.0.1"})
+
+
+@both.parametrize()
+@settings(
+    max_examples=4,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_request_breaks_a_service_with_a_store(case):
+    """Whatever is sent, the answer is one that the document announces, and never a failure of the service itself."""
+    headers = {**(case.headers or {}), "Host": "127.0.0.1"}
+    headers.pop("X-LLLM-Timeout-Ms", None)
+    case.headers = headers
+    case.call_and_validate(
+        checks=[
+            not_a_server_error,
+            content_type_conformance,
+            response_schema_conformance,
+            status_code_conformance,
+        ]
+    )

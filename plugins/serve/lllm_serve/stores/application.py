@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lllm import __version__
@@ -161,20 +162,7 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
     app.router.routes.extend(router.routes)
 
 
-class StoreError(BaseModel):
-    """What went wrong: the class of the error, and its text."""
-
-    type: str
-    message: str
-
-
-class StoreErrorEnvelope(BaseModel):
-    """The error."""
-
-    error: StoreError
-
-
 class StoreErrorBody(BaseModel):
     """What a failed request answers with."""
 
-    detail: StoreErrorEnvelope
+    detail: ErrorResponse
