@@ -153,9 +153,7 @@ async def events_of(chunks: AsyncIterator[Any]) -> AsyncIterator[TacticEvent]:
         async for chunk in chunks:
             yield chunk if isinstance(chunk, TacticEvent) else TacticEvent(data=chunk)
     finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()
+        await _aclose(chunks)
 
 
 def _open(
@@ -222,8 +220,11 @@ def _own_async(
 
 
 async def _data_of(events: AsyncIterator[TacticEvent]) -> AsyncIterator[Any]:
-    async for event in events:
-        yield event.data
+    try:
+        async for event in events:
+            yield event.data
+    finally:
+        await _aclose(events)
 
 
 def _checked(tactic: Tactic[Any, Any], chunk: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from lllm import Tactic
+from lllm import DeadlineExceeded, Tactic
 from lllm.background import running_loop
 from lllm.context import CallContext
 from lllm.names import copy_boundary
@@ -128,13 +128,11 @@ class CacheTactic(Renewed, Wrapper, register=False):
             yield chunk
         self._keep(key, chunks)
 
-    async def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for chunk in self._replayed("stream", input_value, context, kwargs):
-            yield chunk
+    def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._replayed("stream", input_value, context, kwargs)
 
-    async def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for event in self._replayed("events", input_value, context, kwargs):
-            yield event
+    def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._replayed("events", input_value, context, kwargs)
 
     async def _replayed(
         self, kind: str, input_value: Any, context: CallContext, kwargs: dict[str, Any]
@@ -191,9 +189,10 @@ class CacheTactic(Renewed, Wrapper, register=False):
     def _abandon(self, key: Any, future: Future[Any], error: BaseException) -> None:
         with self._lock:
             self._running.pop(key, None)
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, DeadlineExceeded):
             future.set_exception(error)
         else:
+            # Whoever did the work had no time left for it or went away; those who wait have not.
             future.cancel()
 
     def _look_up(self, key: Any) -> tuple[Any] | None:

@@ -75,13 +75,11 @@ class FallbackTactic(Wrapper, register=False):
                     raise
                 self._next(failures, error, context)
 
-    async def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for chunk in self._first("astream", input_value, context, kwargs):
-            yield chunk
+    def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._first("astream", input_value, context, kwargs)
 
-    async def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for event in self._first("aevents", input_value, context, kwargs):
-            yield event
+    def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._first("aevents", input_value, context, kwargs)
 
     async def _first(
         self, method: str, input_value: Any, context: CallContext, kwargs: dict[str, Any]

@@ -82,13 +82,11 @@ class LimitTactic(Renewed, Wrapper, register=False):
         finally:
             self._gate.leave()
 
-    async def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for chunk in self._held(self.tactic.astream, input_value, context, kwargs):
-            yield chunk
+    def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._held(self.tactic.astream, input_value, context, kwargs)
 
-    async def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for event in self._held(self.tactic.aevents, input_value, context, kwargs):
-            yield event
+    def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._held(self.tactic.aevents, input_value, context, kwargs)
 
     async def _held(
         self, method: Any, input_value: Any, context: CallContext, kwargs: dict[str, Any]

@@ -135,17 +135,16 @@ class ProxyTactic(Wrapper, register=False):
             raise
         watch.succeed(chunks)
 
-    async def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for chunk in self._passed(input_value, context, self.tactic.astream, kwargs):
-            yield chunk
+    def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._passed(input_value, context, self.tactic.astream, kwargs)
 
-    async def _aevents(
+    def _aevents(
         self, input_value: Any, *, context: CallContext, **kwargs: Any
     ) -> AsyncIterator[TacticEvent]:
         events = self.tactic.supports("events")
-        source = self.tactic.aevents if events else self.tactic.astream
-        async for event in self._passed(input_value, context, source, kwargs):
-            yield event
+        return self._passed(
+            input_value, context, self.tactic.aevents if events else self.tactic.astream, kwargs
+        )
 
     async def _passed(
         self,

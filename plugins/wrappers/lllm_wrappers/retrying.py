@@ -87,13 +87,11 @@ class RetryTactic(Wrapper, register=False):
                 time.sleep(self._pause(error, attempt, context))
             attempt += 1
 
-    async def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for chunk in self._retried(self.tactic.astream, input_value, context, kwargs):
-            yield chunk
+    def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._retried(self.tactic.astream, input_value, context, kwargs)
 
-    async def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
-        async for event in self._retried(self.tactic.aevents, input_value, context, kwargs):
-            yield event
+    def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+        return self._retried(self.tactic.aevents, input_value, context, kwargs)
 
     async def _retried(
         self, source: Any, input_value: Any, context: CallContext, kwargs: dict[str, Any]

@@ -150,19 +150,17 @@ class SandboxedTactic(Wrapper, register=False):
             self._check_size("output", total)
             yield chunk
 
-    async def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+    def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
         self._check_before(input_value, context)
         inner = self._inner_context(context)
         source: Any = self.tactic.astream(input_value, context=inner, **kwargs)
-        async for chunk in self._limited(source, inner):
-            yield chunk
+        return self._limited(source, inner)
 
-    async def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
+    def _aevents(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
         self._check_before(input_value, context)
         inner = self._inner_context(context)
         source: Any = self.tactic.aevents(input_value, context=inner, **kwargs)
-        async for event in self._limited(source, inner):
-            yield event
+        return self._limited(source, inner)
 
     async def _limited(self, source: Any, context: CallContext) -> AsyncIterator[Any]:
         """Pass a stream on while it stays within the time and the size of the policy."""

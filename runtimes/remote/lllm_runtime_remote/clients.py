@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from threading import Lock
@@ -48,6 +48,8 @@ class Clients:
         self._by_loop: weakref.WeakKeyDictionary[Any, tuple[Any, AsyncGenerator[None, None]]] = (
             weakref.WeakKeyDictionary()
         )
+        # Tasks on a loop that goes on, such as the background loop, close what was opened there.
+        weakref.finalize(self, _end_all, self._by_loop, os.getpid()).atexit = False
         self._urls: dict[str, Any] = {}
         self._lock = Lock()
         self._process = os.getpid()
@@ -192,6 +194,27 @@ async def _open_while_loop_runs(client: Any, forget: Any) -> AsyncGenerator[None
         still = forget()
         if still is not None:
             still(asyncio.get_running_loop())
+
+
+_ending: set[asyncio.Task[None]] = set()
+
+
+def _end_all(by_loop: Mapping[Any, tuple[Any, AsyncGenerator[None, None]]], process: int) -> None:
+    """Close the clients of all loops, each on its own; the loops of a parent process are its own affair."""
+    for loop, (_, opened) in tuple(by_loop.items()):
+        if process == os.getpid() and not loop.is_closed():
+            with suppress(RuntimeError):  # closed in this moment
+                loop.call_soon_threadsafe(_end, loop, opened)
+
+
+def _end(loop: asyncio.AbstractEventLoop, opened: AsyncGenerator[None, None]) -> None:
+    task = loop.create_task(_closed(opened))
+    _ending.add(task)
+    task.add_done_callback(_ending.discard)
+
+
+async def _closed(opened: AsyncGenerator[None, None]) -> None:
+    await opened.aclose()
 
 
 def _made(kind: str, transport: Any) -> Any:

@@ -159,6 +159,37 @@ def test_waiting_ends_at_the_deadline(kind):
     assert wrapped.run("x", context=CallContext().limit(30)) == "x"
 
 
+@pytest.mark.parametrize("threads", [True, False])
+def test_the_deadline_of_one_caller_is_not_that_of_those_who_wait(threads):
+    """When whoever works for all has no time left, somebody with time begins anew."""
+    begun = threading.Event()
+
+    class Slow(Shout, register=False):
+        calls = 0
+
+        def _run(self, input_value, *, context=None):
+            Slow.calls += 1
+            begun.set()
+            while Slow.calls == 1 and not context.cancelled:
+                threading.Event().wait(0.005)
+            if context.cancelled:
+                raise DeadlineExceeded("no time left")
+            return "done"
+
+    cached = cache(Slow())
+
+    def hurried():
+        with pytest.raises(DeadlineExceeded):
+            cached.run("a", context=CallContext().limit(0.3))
+
+    worker = threading.Thread(target=hurried)
+    worker.start()
+    assert begun.wait(30)
+    assert (cached.run("a") if threads else asyncio.run(cached.arun("a"))) == "done"
+    worker.join()
+    assert Slow.calls == 2
+
+
 def test_pacing_ends_at_the_deadline():
     """A start that is booked for later than the deadline is not waited for."""
     paced = limit(Shout(), rate=1, per=3600)

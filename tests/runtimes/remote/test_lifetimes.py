@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import socket
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lllm import RemoteTactic, TacticServiceError
+from lllm.background import drive
 
 LOOPS = 3
 
@@ -92,6 +94,23 @@ def test_a_dropped_tactic_closes_its_connections(raw):
     server = raw(script)
     tactic = RemoteTactic(server.url)
     assert tactic.run("a") == "a"
+    del tactic
+    gc.collect()
+    assert ended.wait(30)
+
+
+def test_a_dropped_tactic_closes_what_it_opened_on_a_loop_that_goes_on(raw):
+    """Without a warning, and also when the service has closed its side before."""
+    ended = threading.Event()
+
+    def script(server, connection):
+        echo(server, connection)
+        connection.shutdown(socket.SHUT_WR)
+        if not connection.recv(1):
+            ended.set()
+
+    tactic = RemoteTactic(raw(script).url)
+    assert drive(tactic.arun("a")) == "a"
     del tactic
     gc.collect()
     assert ended.wait(30)
