@@ -101,10 +101,9 @@ def _build(
     )
     app.state.lllm_tactics = named
     app.state.lllm_service = service
-    app.router.routes[:0] = [
-        *tactic_routes(service, only),
-        *_endpoint_routes(service, single=only is not None),
-    ]
+    literal, open_ended = _endpoint_routes(service, single=only is not None)
+    # A path with parameters must not stand in front of the documentation.
+    app.router.routes[:] = [*tactic_routes(service, only), *literal, *app.router.routes, *open_ended]
     describe(app, service, only)
     app.add_exception_handler(Refusal, _refused)
     cors = options.cors_arguments()
@@ -155,8 +154,8 @@ def _rules(options: ServiceOptions) -> GuardRules:
     )
 
 
-def _endpoint_routes(service: Service, *, single: bool) -> list[BaseRoute]:
-    """Return the routes of all custom endpoints; literal paths before those with parameters."""
+def _endpoint_routes(service: Service, *, single: bool) -> tuple[list[BaseRoute], list[BaseRoute]]:
+    """Return the routes of all custom endpoints: those with literal paths, and those with parameters."""
     routes: dict[tuple[str, str], Route] = {}
     for served in service.served.values():
         for spec, method in custom_endpoints(served.tactic):
@@ -170,7 +169,10 @@ def _endpoint_routes(service: Service, *, single: bool) -> list[BaseRoute]:
                 raise ValueError(f"Duplicate custom endpoint route: {spec.method} {spec.path}")
             endpoint = prepare_endpoint(service, served, spec, method)
             routes[key] = Route(spec.path, endpoint, methods=[spec.method], name=spec.name)
-    return [*sorted(routes.values(), key=lambda route: "{" in route.path)]
+    return (
+        [route for route in routes.values() if "{" not in route.path],
+        [route for route in routes.values() if "{" in route.path],
+    )
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:

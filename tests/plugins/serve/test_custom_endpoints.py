@@ -251,6 +251,32 @@ def test_built_in_routes_are_reserved(path):
         create_service_app([tactic_with(path)])
 
 
+def test_a_path_with_parameters_hides_nothing(client):
+    """The service's own routes and its documentation come first."""
+
+    class Greedy(Tactic, register=False):
+        name = "greedy"
+
+        async def _arun(self, input_value, *, context=None):
+            return input_value
+
+        @endpoint.get("/{anything}")
+        def any(self, anything: str):
+            return {"got": anything}
+
+        @endpoint.get("/{a}/{b}/{c}")
+        def more(self, a: str, b: str, c: str):
+            return {"got": [a, b, c]}
+
+    http = client(Greedy())
+    assert http.get("/else").json() == {"got": "else"}
+    assert http.get("/one/two/three").json() == {"got": ["one", "two", "three"]}
+    assert http.get("/openapi.json").json()["paths"]["/run"]
+    assert "swagger" in http.get("/docs").text
+    assert http.get("/health").json() == {"ok": True, "tactics": ["greedy"]}
+    assert http.get("/tactics/greedy/info").json()["name"] == "greedy"
+
+
 def test_short_paths_are_reserved_for_a_single_tactic():
     """And free where several tactics are served."""
     for path in ("/run", "/stream", "/info"):
