@@ -181,5 +181,6 @@ def _class_for(error_type: str | None) -> type[RemoteTacticError]:
     if cls is None:
         bases = (RemoteTacticError, known)
         namespace = {"__doc__": f"A `{error_type}` that a service raised.", "__module__": __name__}
-        cls = _classes[error_type] = type(f"Remote{error_type}", bases, namespace)
+        # Traces and logs show the name of the class, and every one of these is a RemoteTacticError to its readers.
+        cls = _classes[error_type] = type(RemoteTacticError.__name__, bases, namespace)
     return cls

@@ -99,6 +99,7 @@ def test_error_bodies(service):
     service.answers = [(500, body), (500, body)]
     for error in fails(RemoteTactic(service.url), 1, RemoteTacticError):
         assert isinstance(error, ValueError)
+        assert type(error).__name__ == "RemoteTacticError"
         assert (error.status_code, error.error_type, error.message) == (500, "ValueError", "cannot")
         assert (error.tactic, error.endpoint, error.request_id) == ("echo", "run", "r9")
         assert error.detail == body
