@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from lllm.secrets import mask_secrets
 from lllm.session import TacticCallSession
+from lllm_runtime_agents.plain_values import as_text, plain
 from lllm_runtime_agents.redaction import redact
 
-__all__ = ["FORMAT_VERSION", "SessionRecord", "SessionSummary", "as_text", "as_utc", "safe_map"]
+__all__ = ["FORMAT_VERSION", "SessionRecord", "SessionSummary", "as_utc", "safe_map"]
 
 FORMAT_VERSION = 1
 
@@ -116,14 +116,9 @@ def safe_map(value: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     if not value:
         return {}
-    safe: dict[str, Any] = redact(from_json(to_json(dict(value), fallback=as_text)))
+    try:
+        known = from_json(to_json(dict(value), fallback=as_text))
+    except (ValueError, RecursionError):
+        known = plain(value)
+    safe: dict[str, Any] = redact(known)
     return safe
-
-
-def as_text(value: Any) -> str:
-    """Return a value that JSON does not know as text.
-
-    Args:
-        value: The value.
-    """
-    return mask_secrets(repr(value))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,17 +13,18 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from lllm.error_text import error_text, traceback_text
 from lllm.session import TacticCallSession
 from lllm_runtime_agents.log_backends import LocalFileBackend, LogBackend, NoOpBackend
 from lllm_runtime_agents.log_records import (
     FORMAT_VERSION,
     SessionRecord,
     SessionSummary,
-    as_text,
     as_utc,
     safe_map,
 )
 from lllm_runtime_agents.log_sqlite import SQLiteBackend
+from lllm_runtime_agents.plain_values import as_text, plain, plain_json
 from lllm_runtime_agents.redaction import redact, redact_json
 
 __all__ = ["LogStore", "local_store", "noop_store", "sqlite_store"]
@@ -84,7 +84,7 @@ class LogStore:
             "tags": labels,
             "metadata": safe_map(metadata),
         }
-        body = redact_json(session.model_dump_json(fallback=as_text))
+        body = redact_json(_json_of(session))
         record = to_json(head)[:-1] + b',"session":' + body.encode() + b"}"
         summary = SessionSummary(
             session_id=session_id,
@@ -123,13 +123,11 @@ class LogStore:
             "error_id": error_id,
             "timestamp": now.isoformat(),
             "type": type(error).__name__ if raised else None,
-            "message": str(error),
-            "traceback": "".join(traceback.format_exception(error))
-            if isinstance(error, BaseException)
-            else None,
+            "message": error_text(error) if isinstance(error, BaseException) else error,
+            "traceback": traceback_text(error) if isinstance(error, BaseException) else None,
             "context": safe_map(context),
         }
-        self.backend.put(self._key("errors", error_id), to_json(redact(record)))
+        self.backend.put(self._key("errors", error_id), to_json(plain(redact(record))))
         return error_id
 
     def load_session(self, session_id: str) -> TacticCallSession:
@@ -263,6 +261,14 @@ class LogStore:
             stored = self.backend.get(key)
             if stored is not None:
                 yield SessionSummary.from_dict(json.loads(stored))
+
+
+def _json_of(session: TacticCallSession) -> str:
+    try:
+        return session.model_dump_json(fallback=as_text)
+    except (ValueError, RecursionError):
+        # Cycles, lone surrogates and the like; rare enough to take the long way.
+        return plain_json(session)
 
 
 class _Filter:

@@ -71,7 +71,7 @@ def read_arguments(name: str, raw: Any, call_id: str) -> tuple[FunctionCall, Exc
         return FunctionCall(id=call_id, name=name, arguments=dict(raw)), None
     try:
         arguments = json.loads(raw) if raw else {}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         return FunctionCall(id=call_id, name=name), ParseError(
             f"Arguments of tool '{name}' are not JSON: {error}"
         )

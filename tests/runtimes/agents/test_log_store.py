@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lllm import Tactic, TacticCallSession
+from lllm import AgentCallSession, Tactic, TacticCallSession
 from lllm_runtime_agents import (
     LocalFileBackend,
     LogStore,
     Message,
     NoOpBackend,
+    Roles,
     SQLiteBackend,
     local_store,
     noop_store,
@@ -323,6 +324,69 @@ def test_odd_values_are_stored_as_text(store):
     loaded = store.load_session(store.save_session(session, metadata={"x": object()}))
     assert loaded.task.startswith("<object object")
     assert loaded.metadata["when"] == "2026-01-02T00:00:00"
+
+
+class Unshowable:
+    """Not even its `repr` works."""
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+def _cycle():
+    found = {"name": "cycle"}
+    found["self"] = [found]
+    return found
+
+
+def _nest():
+    found = []
+    for _ in range(2000):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (Unshowable(), "<Unshowable>"),
+        ("lone \ud800 half", "lone ? half"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (_cycle(), {"name": "cycle", "self": ["<the dict around this>"]}),
+        ({1: {2}, "bad": b"\xff", Roles.USER: float("nan")}, {"1": [2], "bad": "\ufffd", "user": "nan"}),
+    ],
+    ids=["unshowable", "surrogate", "bytes", "cycle", "keys"],
+)
+def test_no_value_loses_a_session(store, value, stored):
+    """Whatever stands in it, the rest can be loaded and found; secrets are hidden then too."""
+    session = session_of(task=value, metadata={"again": value, "text": SECRET})
+    session.record_agent_call("writer", AgentCallSession(agent_name="writer", state="success"))
+    saved = store.save_session(session, tags={"odd": value}, metadata={"odd": value})
+    loaded = store.load_session_record(saved)
+    assert loaded.session.task == stored
+    assert (loaded.tags["odd"], loaded.metadata["odd"]) == (stored, stored)
+    assert loaded.session.agent_sessions["writer"][0].state == "success"
+    assert [summary.session_id for summary in store.list_sessions()] == [saved]
+    assert SECRET not in store.export_session(saved)
+
+
+def test_what_is_nested_without_end_is_cut(store):
+    """The session itself stays."""
+    loaded = store.load_session(store.save_session(session_of(task=_nest(), metadata={"kept": 1})))
+    assert "nested too deep" in str(loaded.task)
+    assert loaded.metadata == {"kept": 1}
+
+
+def test_errors_that_cannot_be_shown_are_saved(store):
+    """By their type."""
+
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    saved = store.save_error(Mute(), {"half": "\ud800"})
+    data = json.loads(store.backend.get(f"default/errors/{saved}"))
+    assert (data["type"], data["context"]) == ("Mute", {"half": "?"})
 
 
 def test_log_probabilities_are_no_secrets(store):

@@ -114,6 +114,15 @@ def test_broken_tool_arguments_are_repaired(agent, server, reply):
     assert "must be an object, got list" in session.exception_retries[0][1]
 
 
+def test_arguments_that_are_nested_without_end_are_repaired(agent, server, reply):
+    """They are as broken as any other JSON that cannot be read."""
+    server.say(reply(tools=(("add", '{"a":' + "[" * 100_000),)), "sorry")
+    agent.tools = [add]
+    session = agent.respond(return_session=True)
+    assert session.delivery.content == "sorry"
+    assert "are not JSON" in session.exception_retries[0][0]
+
+
 def test_unknown_tools_are_answered(agent, server, reply):
     """The conversation stays well-formed."""
     server.say(reply(tools=(("invent", {}),)), "ok")
