@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from starlette.types import Message, Receive
 
 from lllm_serve.failures import Refusal
 from lllm_serve.request_state import RequestState
 
-__all__ = ["CallerGone", "check_length", "limited", "read_body", "too_large"]
+__all__ = ["CallerGone", "check_length", "discard_body", "limited", "read_body", "too_large"]
+
+
+_MOST_DISCARDED = 1 << 28
+_PATIENCE_SECONDS = 0.25
 
 
 class CallerGone(Exception):
@@ -69,6 +76,27 @@ def limited(receive: Receive, limit: int) -> Receive:
         return message
 
     return counted
+
+
+async def discard_body(receive: Receive, state: RequestState) -> None:
+    """Read on for a while although nobody wants the body, where a connection that is closed would lose the answer.
+
+    A connection that stays open needs no such care: the server skips the rest of the body itself.
+
+    Args:
+        receive: The ASGI function of the request.
+        state: The notes on the request.
+    """
+    closes = b"close" in state.headers.get(b"connection", b"").lower()
+    if not closes or b"expect" in state.headers:
+        return
+    left = _MOST_DISCARDED
+    with suppress(TimeoutError):
+        while left > 0:
+            message = await asyncio.wait_for(receive(), _PATIENCE_SECONDS)
+            left -= len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
 
 
 async def read_body(receive: Receive, message: Message) -> bytes:

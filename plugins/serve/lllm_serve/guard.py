@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lllm_serve.access_log import access, log_access, log_failure
 from lllm_serve.auth import Authenticator, BearerToken, authenticate
-from lllm_serve.body import check_length, limited
+from lllm_serve.body import check_length, discard_body, limited
 from lllm_serve.failures import Failure, Refusal
 from lllm_serve.hosts import HostRule, OriginRule
 from lllm_serve.public_info import json_form
@@ -82,6 +82,7 @@ class Guard:
                 if not check_length(state, rules.max_body_bytes):
                     receive = limited(receive, rules.max_body_bytes)
             except HTTPException as refusal:
+                await discard_body(receive, state)
                 await self._refuse(refusal, scope, state, send)
             else:
                 await self.app(scope, receive, send)

@@ -65,6 +65,8 @@ async def send_stream(exchange: Exchange, items: AsyncIterator[Any]) -> None:
     stream = EventStream(exchange.send, options.heartbeat)
     try:
         async for item in items:
+            if exchange.aborted is not None:
+                raise exchange.aborted  # the work was told to end, and goes on
             await stream.data(*frame_data(item, allow_nan=options.allow_nan))
     except BaseException as error:
         await _broken(exchange, stream, error)

@@ -282,6 +282,33 @@ def test_a_large_body_that_is_sent_anyway_is_answered(serve, untyped):
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
+def test_a_refused_caller_that_closes_afterwards_reads_why(serve, untyped):
+    """It sends all of its body first, and asks for the connection to be closed."""
+    server = serve(untyped, max_body_bytes=1000, auth=lambda request: request.headers.get("x-key") == "k")
+    with server.connect(raw("/run", "x" * 20_000_000, "Connection: close", "X-Key: k")) as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413")
+    with server.connect(raw("/run", "x" * 900, "Connection: close")) as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 401")
+    assert server.request("/run", "x" * 20_000_000, headers={"X-Key": "k"})[0] == 413
+
+
+def test_a_stream_that_does_not_listen_ends_with_the_reason(serve, make):
+    """What comes after the deadline is not sent as if nothing had happened."""
+
+    async def work(value, context):
+        yield 1
+        while not context.cancelled:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.05)
+        yield 2
+
+    server = serve(make(work), request_timeout=0.3)
+    text = server.request("/stream", 1)[2].decode()
+    assert '"error_type":"DeadlineExceeded"' in text
+    assert '"data":2' not in text
+    assert text.endswith("event: end\n\n")
+
+
 def test_a_tactic_knows_how_large_its_input_may_be(serve, make):
     """Less than what the service takes; nothing of a larger body is parsed."""
 
