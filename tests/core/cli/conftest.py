@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -109,7 +110,9 @@ class Wrapped(lllm.Tactic):
 
 
 class Runtime:
-    """Wraps functions, opens URLs, and knows which services are well."""
+    """Wraps functions, opens URLs, and knows which services are well; some answer only together."""
+
+    meeting = threading.Barrier(3)
 
     def adapt(self, target: Any, **options: Any) -> lllm.Tactic:
         return Wrapped(target)
@@ -120,6 +123,8 @@ class Runtime:
     def health(self, url: str, *, timeout: float) -> None:
         if "sick" in url:
             raise lllm.TacticServiceError("it does not answer")
+        if "together" in url:
+            self.meeting.wait(30)
 
 
 class Plugin:

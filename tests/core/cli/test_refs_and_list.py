@@ -91,6 +91,15 @@ def test_check_asks_each_service_for_its_health(invoke, bind, monkeypatch):
     assert health["channels/plain"] is None
 
 
+def test_services_are_asked_at_once(invoke, bind):
+    """Three services that answer only when all of them have been asked are all well."""
+    bindings = (f'[refs."psi://demo/b/tactics/{name}"]\nurl = "http://together.example"\n' for name in "abc")
+    bind("".join(bindings))
+    result = invoke("refs", "--check")
+    assert result.exit_code == 0
+    assert result.stdout.count("  ok\n") == 3
+
+
 def test_the_environment_shows_in_the_target(invoke, bind, monkeypatch):
     """A binding that the environment replaces shows the URL that is really used."""
     bind('[refs."psi://demo/b/tactics/one"]\nurl = "http://127.0.0.1:8000"')
