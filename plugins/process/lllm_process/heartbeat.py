@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from lllm.errors import LeaseLostError, SSSNError
+from lllm.errors import LeaseLostError
 from lllm.store import AsyncStore
 
 __all__ = ["Heartbeat"]
@@ -35,7 +35,8 @@ class Heartbeat:
             await asyncio.sleep(self._seconds / 3)
             try:
                 await self.beat()
-            except SSSNError as error:
+            except Exception as error:
+                # Without a heartbeat all work would be lost and repeated, whatever one beat has failed of.
                 logger.warning("could not extend leases: %s", error)
 
     async def beat(self) -> None:

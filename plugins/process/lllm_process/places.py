@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lllm.errors import ChannelNotFoundError
@@ -36,6 +37,7 @@ def open_places(
         SSSNError: A ref is malformed or not bound, or a store cannot be opened.
         ChannelNotFoundError: There is no such input channel.
     """
+    _check_there(source, store)
     opened = _open(source, store)
     stack.callback(opened.store.close)
     opened.store.get_channel(opened.channel)
@@ -49,6 +51,13 @@ def open_places(
         stack.callback(other.store.close)
     ensure_named(other.store, other.channel)
     return opened, other
+
+
+def _check_there(name: str, store: str | None) -> None:
+    """Refuse a directory that does not exist: opening it would make a store that nobody has filled."""
+    where = ".sssn" if store is None else store
+    if not name.startswith("psi:") and ":" not in where and not Path(where).expanduser().exists():
+        raise ChannelNotFoundError(f"Channel not found: {name}; there is no store at `{where}`.")
 
 
 def _open(name: str, store: str | None) -> Place:

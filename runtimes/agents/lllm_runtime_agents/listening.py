@@ -39,7 +39,7 @@ def listen(call: Call, listener: Listener) -> Iterator[None]:
 
 
 def heard_by(call: Call | None, agent: str, handler: BaseStreamHandler | None) -> BaseStreamHandler | None:
-    """Return the handler of an agent's replies, with the listener of a call above it when there is one.
+    """Return the handler of an agent's replies, with the listeners of all calls above it.
 
     Args:
         call: The tactic call around the agent.
@@ -50,9 +50,8 @@ def heard_by(call: Call | None, agent: str, handler: BaseStreamHandler | None) -
     # Nobody listens most of the time.
     while _listeners and above is not None:
         listener = _listeners.get(above)
-        if listener is not None:
-            assert call is not None
-            return _Heard(listener, agent, call.tactic_name, handler)
+        if listener is not None and call is not None:
+            handler = _Heard(listener, agent, call.tactic_name, handler)
         above = above.parent
     return handler
 

@@ -159,6 +159,14 @@ def test_mistakes_are_one_line(project, arguments, part):
     assert "Traceback" not in done.stderr
 
 
+def test_a_store_that_is_not_there_is_not_made(project):
+    """A mistake in its name leaves nothing behind."""
+    done = run(project, "--tactic", "mytactics:Upper", "--from", "raw", "--to", "new", "--store", "sture")
+    assert done.returncode == 2
+    assert "Channel not found: raw; there is no store at `sture`." in done.stderr
+    assert not (project / "sture").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_running_work_finish(project, store, fill, number):
     """What runs is stored, the rest is given back, and the exit code is 0."""

@@ -236,6 +236,27 @@ def test_leases_are_extended_while_work_goes_on(store, fill):
     assert (progress.done, progress.lost, len(started)) == (1, 0, 1)
 
 
+def test_a_failed_beat_is_not_the_last(store, fill, monkeypatch, caplog):
+    """Leases are extended at the next one, whatever the store raised."""
+    fill(1)
+    extend, failures = store.extend, iter([OSError("odd"), SSSNError("away")])
+
+    def shaky(tokens, *, seconds):
+        for error in failures:
+            raise error
+        return extend(tokens, seconds=seconds)
+
+    monkeypatch.setattr(store, "extend", shaky)
+
+    def slow(value):
+        time.sleep(1.5)
+        return value
+
+    assert processor(store, slow, lease_seconds=1.2).run(once=True).done == 1
+    assert "could not extend leases: odd" in caplog.text
+    assert "could not extend leases: away" in caplog.text
+
+
 def test_a_lost_lease_stops_the_work_and_stores_nothing(store, fill):
     """When somebody else has the event its result is theirs."""
     fill(1)

@@ -218,3 +218,20 @@ def test_nobody_hears_what_is_not_streamed(group_config, ask_class):
         return chunks, await plain
 
     assert asyncio.run(both()) == (["echo:streamed", "echo:streamed"], "echo:plain")
+
+
+def test_a_part_that_is_streamed_is_heard_above_too(group_config, ask_class):
+    """Whether its owner calls it or reads its stream."""
+
+    class Reading(Tactic, register=False):
+        agent_group = []
+
+        def __init__(self, config, part, **kwargs):
+            super().__init__(config, **kwargs)
+            self.part = part
+
+        def call(self, task, **kwargs):
+            return len(list(self.part.stream(task)))
+
+    tactic = Reading(group_config(), ask_class(group_config("writer", script=["one two"])))
+    assert list(tactic.stream("begin")) == ["one ", "two", 3]
