@@ -62,7 +62,9 @@ def accepted_by(agent: Any, method: str) -> Accepted:
     """
     if method in getattr(agent, "__dict__", ()):
         return _read(getattr(agent, method))
-    known = _accepted.setdefault(type(agent), {})
+    known = _accepted.get(type(agent))
+    if known is None:
+        known = _accepted[type(agent)] = {}
     if method not in known:
         known[method] = _read(getattr(agent, method))
     return known[method]

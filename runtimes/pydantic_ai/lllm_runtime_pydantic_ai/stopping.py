@@ -11,11 +11,9 @@ from lllm.context import CallContext
 from lllm.errors import DeadlineExceeded
 from lllm_runtime_pydantic_ai.agent_facts import Accepted
 from lllm_runtime_pydantic_ai.errors import AgentCancelled
+from lllm_runtime_pydantic_ai.rounds import Rounds, rounds_here
 
 __all__ = ["CallerWatch"]
-
-_LOOK_EVERY = 0.05
-"""Seconds between two looks at whether the caller has gone."""
 
 
 class CallerWatch:
@@ -37,7 +35,7 @@ class CallerWatch:
     ) -> None:
         self._context = context
         self._limit: asyncio.Timeout | None = None
-        self._handle: asyncio.TimerHandle | None = None
+        self._rounds: Rounds | None = None
         ours = _seconds_to_keep(context, arguments, accepted)
         # A token that the user handed in may belong to other runs as well, so it is never used up here.
         if "cancellation_token" in accepted and arguments.get("cancellation_token") is None:
@@ -48,9 +46,9 @@ class CallerWatch:
         else:
             self._limit = asyncio.timeout(ours)
             self._stop = self._expire
-        self._loop = asyncio.get_running_loop()
         if not kept:
-            self._handle = self._loop.call_later(_LOOK_EVERY, self._look)
+            self._rounds = rounds_here()
+            self._rounds.add(self._look)
 
     async def begin(self) -> None:
         """Begin to keep what the library does not keep itself."""
@@ -66,8 +64,8 @@ class CallerWatch:
         Returns:
             The same, or the tactic error that stands for the end that was put to the run here.
         """
-        if self._handle is not None:
-            self._handle.cancel()
+        if self._rounds is not None:
+            self._rounds.discard(self._look)
         if self._limit is None:
             return error
         trace = None if error is None else error.__traceback__
@@ -83,13 +81,13 @@ class CallerWatch:
 
     def _expire(self) -> None:
         assert self._limit is not None
-        self._limit.reschedule(self._loop.time())
+        self._limit.reschedule(asyncio.get_running_loop().time())
 
     def _look(self) -> None:
         if self._context.cancelled:
+            assert self._rounds is not None
+            self._rounds.discard(self._look)
             self._stop()
-        else:
-            self._handle = self._loop.call_later(_LOOK_EVERY, self._look)
 
 
 def _seconds_to_keep(context: CallContext, arguments: dict[str, Any], accepted: Accepted) -> float | None:

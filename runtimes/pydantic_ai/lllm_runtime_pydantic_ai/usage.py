@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextvars import ContextVar
 from copy import copy
 from threading import Lock
@@ -10,12 +9,14 @@ from typing import Any
 
 from pydantic_ai.usage import RunUsage, UsageLimits
 
+from lllm.assembly import assembled
 from lllm.session import AgentCallSession, InvokeCost, InvokeTrace, current_session
 
 __all__ = ["RunMeter"]
 
 _running: ContextVar[RunMeter | None] = ContextVar("lllm_pydantic_ai_meter", default=None)
 _adding = Lock()
+_NOTHING = {name: field.default for name, field in InvokeCost.model_fields.items()}
 
 
 class RunMeter:
@@ -115,7 +116,7 @@ def _trace_of(used: RunUsage, result: Any) -> InvokeTrace:
         unpriced = min(unpriced, sum(getattr(item.usage, "cost", None) is None for item in responses))
     return InvokeTrace(
         model=responses[-1].model_name if responses else None,
-        cost=InvokeCost.from_usage(_usage_map(used)),
+        cost=_cost_of(used),
         calls=used.requests,
         unpriced=unpriced,
         metadata={"tool_calls": used.tool_calls} if used.tool_calls else {},
@@ -127,20 +128,17 @@ def _new_messages(result: Any) -> list[Any]:
     return messages
 
 
-def _usage_map(used: RunUsage) -> Mapping[str, Any]:
-    """Return a run's usage in the keys that `InvokeCost.from_usage` reads."""
-    return {
+def _cost_of(used: RunUsage) -> InvokeCost:
+    """Return what a run used; its counts are known to be numbers, so nothing is read twice."""
+    reasoning = getattr(used, "output_reasoning_tokens", 0) or used.details.get("reasoning_tokens", 0)
+    counted = {
         "prompt_tokens": used.input_tokens,
         "completion_tokens": used.output_tokens,
         "total_tokens": used.total_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": used.cache_read_tokens,
-            "audio_tokens": used.input_audio_tokens,
-        },
-        "completion_tokens_details": {
-            "reasoning_tokens": getattr(used, "output_reasoning_tokens", 0)
-            or used.details.get("reasoning_tokens", 0),
-            "audio_tokens": used.output_audio_tokens,
-        },
-        "response_cost": None if used.cost is None else float(used.cost),
+        "cached_prompt_tokens": used.cache_read_tokens,
+        "reasoning_tokens": reasoning,
+        "audio_prompt_tokens": used.input_audio_tokens,
+        "audio_completion_tokens": used.output_audio_tokens,
+        "cost": 0.0 if used.cost is None else float(used.cost),
     }
+    return assembled(InvokeCost, {**_NOTHING, **counted})
