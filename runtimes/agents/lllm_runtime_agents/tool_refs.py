@@ -54,7 +54,7 @@ def _find(key: str, registry: ResourceRegistry | None, kind: str) -> Any:
             found: Any = import_module(module)
             for name in attribute.split("."):
                 found = getattr(found, name)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise KeyError(f"Tool '{key}' not found: {error}") from unregistered
         return found
 
