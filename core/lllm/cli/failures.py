@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from lllm.errors import LLLMError, SchemaError
+from lllm.errors import LLLMError, SchemaError, SSSNError
 from lllm.plugins.records import one_line
 from lllm.secrets import mask_secrets
 
 __all__ = ["CallFailed", "failure_line"]
 
 # The text of these says enough; the name of any other class is part of what happened.
-_SPEAKING = (LLLMError, AttributeError, ImportError, OSError, TypeError, ValueError)
+_SPEAKING = (LLLMError, SSSNError, AttributeError, ImportError, OSError, TypeError, ValueError)
 _OWN = str(Path(__file__).resolve().parent.parent)
 _STDLIB = sysconfig.get_path("stdlib")
 _INSTALLED = ("site-packages", "dist-packages")
@@ -45,7 +45,7 @@ def failure_line(error: BaseException) -> str:
     else:
         text = f"{type(told).__name__}: {told}" if str(told) else type(told).__name__
     # What a command says on purpose is complete; any other error was not foreseen.
-    place = None if isinstance(told, click.ClickException) else _place(told)
+    place = None if isinstance(told, click.ClickException) else _place(told, is_call=told is not error)
     return one_line(mask_secrets(text)) + ("" if place is None else f" ({one_line(place)})")
 
 
@@ -61,19 +61,31 @@ def _mismatch(error: SchemaError) -> str:
     return f"{str(error).partition(': ')[0]}: {'; '.join(fields)}"
 
 
-def _place(error: BaseException) -> str | None:
+def _place(error: BaseException, *, is_call: bool) -> str | None:
     """Return `file:line` of the user's code nearest to the error, or None when it would tell the user nothing."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return _shown(error.filename, error.lineno)
     frames = [
-        (frame.f_code.co_filename, line)
+        (frame.f_code.co_filename, line, str(frame.f_globals.get("__name__", "")))
         for frame, line in traceback.walk_tb(error.__traceback__)
         if _is_foreign(frame.f_code.co_filename)
     ]
-    here = [(name, line) for name, line in frames if _is_here(name)]
-    # Our own errors were foreseen: where a plugin raised them tells the user nothing.
-    found = here or ([] if isinstance(error, LLLMError) else frames)
-    return _shown(*found[-1]) if found else None
+    found = [frame for frame in frames if _is_here(frame[0])] or frames
+    if found and found is frames and isinstance(error, (LLLMError, SSSNError) if is_call else _SPEAKING):
+        # The text was meant for the user: where a plugin raised it tells nothing.
+        plugins = _plugin_packages()
+        found = [frame for frame in frames if frame[2].partition(".")[0] not in plugins]
+    return _shown(found[-1][0], found[-1][1]) if found else None
+
+
+def _plugin_packages() -> set[str]:
+    """Return the names of the packages that hold plugins."""
+    from lllm.plugins import manager
+
+    try:
+        return {info.entry_point.partition(":")[0].partition(".")[0] for info in manager().plugins()}
+    except Exception:  # the config cannot be read; that is not what is told here
+        return set()
 
 
 def _is_foreign(file: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -246,20 +247,23 @@ def test_an_interrupt_ends_the_program_with_130(project):
         assert process.stderr.read().strip() == b""
 
 
-def test_an_error_of_ours_shows_no_place_in_a_plugin(invoke, project, tmp_path):
-    """What a plugin foresaw is told without its own file and line; what it did not foresee, with them."""
+def test_an_error_that_a_plugin_foresaw_shows_no_place_in_it(invoke, manager, tmp_path, monkeypatch):
+    """Of a user's module elsewhere the place is told; of a plugin only when it did not foresee the error."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "far_runtime.py").write_text(
+    file = elsewhere / "far_runtime.py"
+    file.write_text(
         "from lllm import Tactic, TacticError\n\n\nclass Far(Tactic):\n"
         "    def _run(self, input_value, *, context=None):\n"
         "        raise (TacticError if input_value else ZeroDivisionError)('too far')\n"
     )
-    sys.path.append(str(elsewhere))
-    assert invoke("run", "far_runtime:Far", "1").stderr == "lllm: error: TacticError: too far\n"
-    place = elsewhere / "far_runtime.py"
+    monkeypatch.syspath_prepend(elsewhere)
+    far = "lllm: error: TacticError: too far"
+    assert invoke("run", "far_runtime:Far", "1").stderr == f"{far} ({file}:6)\n"
+    manager.register(ModuleType("far_runtime.plugin"), name="far")
+    assert invoke("run", "far_runtime:Far", "1").stderr == f"{far}\n"
     assert (
         invoke("run", "far_runtime:Far", "0").stderr
-        == f"lllm: error: ZeroDivisionError: too far ({place}:6)\n"
+        == f"lllm: error: ZeroDivisionError: too far ({file}:6)\n"
     )
     del sys.modules["far_runtime"]
