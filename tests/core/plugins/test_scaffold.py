@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -37,6 +39,15 @@ def test_the_files_of_a_plugin(tmp_path: Path) -> None:
         "tests/conftest.py",
         "tests/test_runtime.py",
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_tests_are_collected_before_it_is_installed(tmp_path: Path, kind: str) -> None:
+    """With bare `pytest`, which does not put the working directory on the path."""
+    folder = create_plugin(kind, "shout", tmp_path)
+    program = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only"]
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("kind", KINDS)
