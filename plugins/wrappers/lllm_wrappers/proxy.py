@@ -264,7 +264,8 @@ class _Watch:
 
     def _record(self, state: str, output: Any, error: BaseException | None) -> ProxyRecord:
         proxy = self.proxy
-        return ProxyRecord(
+        # All of it is known to be well-formed, and validating it again would take longer than most calls.
+        return ProxyRecord.model_construct(
             request_id=self.context.request_id,
             proxy=proxy.tactic_name,
             tactic=proxy.tactic.tactic_name,
@@ -276,7 +277,10 @@ class _Watch:
             output_value=json_value(output) if proxy.capture_outputs and output is not None else None,
             error_type=None if error is None else type(error).__name__,
             error=None if error is None else error_text(error),
-            metadata={"context": self.context.metadata, "proxy": proxy._own_metadata},
+            metadata={
+                "context": check_metadata(self.context.metadata),
+                "proxy": check_metadata(proxy._own_metadata),
+            },
         )
 
     def _quietly(self, what: str, function: Callable[..., Any], *args: Any, awaited: bool = False) -> Any:
