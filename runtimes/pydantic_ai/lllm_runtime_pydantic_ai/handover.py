@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Generic, Self, TypeVar
 
-__all__ = ["owned_by_one_task"]
+__all__ = ["OwnedStream"]
 
 T = TypeVar("T")
 
@@ -19,44 +19,66 @@ class _End:
     """Marks the end of a stream."""
 
 
-async def owned_by_one_task(make: Callable[[], AsyncGenerator[T, None]]) -> AsyncIterator[T]:
-    """Iterate over an asynchronous generator that one task of its own makes, advances and closes.
+class OwnedStream(AsyncIterator[T], Generic[T]):
+    """Iterates over an asynchronous generator that one task of its own makes, advances and closes.
 
     Cancel scopes, context variables and spans must be left in the task that entered them; a reader may ask for each
-    item in another task. Leaving the iteration cancels that task and waits until it has closed everything.
+    item in another task. Closing the stream, or cancelling its reader, cancels that task and waits until it has
+    closed everything.
+
+    It is no generator itself: that could not be closed while somebody waits for its next item.
 
     Args:
         make: Returns the generator.
-
-    Yields:
-        The generator's items, and raises what it raises.
     """
-    items: asyncio.Queue[T | _End] = asyncio.Queue()
-    room = asyncio.Semaphore(_AHEAD)
 
-    async def pump() -> None:
+    def __init__(self, make: Callable[[], AsyncGenerator[T, None]]) -> None:
+        self._make = make
+        self._items: asyncio.Queue[T | _End] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_AHEAD)
+        self._task: asyncio.Task[None] | None = None
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        """Return the stream itself."""
+        return self
+
+    async def __anext__(self) -> T:
+        """Return the generator's next item, or raise what it raised."""
+        if self._ended:
+            raise StopAsyncIteration
+        if self._task is None:
+            self._task = asyncio.create_task(self._pump())
         try:
-            async with aclosing(make()) as source:
+            item = await self._items.get()
+            if isinstance(item, _End) and not self._ended:  # somebody else may have closed it meanwhile
+                await self._task
+        except BaseException:
+            await self.aclose()
+            raise
+        if isinstance(item, _End):
+            self._ended = True
+            raise StopAsyncIteration
+        self._room.release()
+        return item
+
+    async def aclose(self) -> None:
+        """Cancel the task if it still runs, and wait until it has ended; what it raises then is nobody's any more."""
+        self._ended = True
+        task = self._task
+        if task is None:
+            return
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+
+    async def _pump(self) -> None:
+        try:
+            async with aclosing(self._make()) as source:
                 async for item in source:
-                    await room.acquire()
-                    items.put_nowait(item)
+                    await self._room.acquire()
+                    self._items.put_nowait(item)
         finally:
-            items.put_nowait(_End())
-
-    task = asyncio.create_task(pump())
-    try:
-        while not isinstance(item := await items.get(), _End):
-            room.release()
-            yield item
-        await task
-    finally:
-        await _end(task)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task that still runs, and wait until it has ended; what it raises then is nobody's any more."""
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()
+            self._items.put_nowait(_End())

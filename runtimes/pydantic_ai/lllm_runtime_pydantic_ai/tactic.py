@@ -23,7 +23,7 @@ from lllm_runtime_pydantic_ai.config import (
     read_config,
 )
 from lllm_runtime_pydantic_ai.duck_run import DuckRun
-from lllm_runtime_pydantic_ai.handover import owned_by_one_task
+from lllm_runtime_pydantic_ai.handover import OwnedStream
 from lllm_runtime_pydantic_ai.library_run import LibraryRun
 
 __all__ = ["PydanticAITactic", "agent_capabilities"]
@@ -215,16 +215,16 @@ class PydanticAITactic(Tactic[Any, Any], register=False):
 
     def _astream(self, input_value: Any, *, context: CallContext, **kwargs: Any) -> AsyncIterator[Any]:
         if self._library:
-            return owned_by_one_task(self._library_run(input_value, context, kwargs).chunks)
+            return OwnedStream(self._library_run(input_value, context, kwargs).chunks)
         run = DuckRun(self.agent, self.settings, input_value, context, kwargs)
-        return owned_by_one_task(run.achunks)
+        return OwnedStream(run.achunks)
 
     def _aevents(
         self, input_value: Any, *, context: CallContext, **kwargs: Any
     ) -> AsyncIterator[TacticEvent]:
         if self._library:
-            return owned_by_one_task(self._library_run(input_value, context, kwargs).events)
-        return owned_by_one_task(DuckRun(self.agent, self.settings, input_value, context, kwargs).events)
+            return OwnedStream(self._library_run(input_value, context, kwargs).events)
+        return OwnedStream(DuckRun(self.agent, self.settings, input_value, context, kwargs).events)
 
     def _library_run(self, value: Any, context: CallContext, kwargs: Mapping[str, Any]) -> LibraryRun:
         name = own_name(self.agent) or self.tactic_name

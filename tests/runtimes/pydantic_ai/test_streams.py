@@ -11,7 +11,7 @@ from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from lllm import SchemaError
 from lllm_runtime_pydantic_ai import PydanticAITactic
-from lllm_runtime_pydantic_ai.handover import owned_by_one_task
+from lllm_runtime_pydantic_ai.handover import OwnedStream
 
 
 class Report(BaseModel):
@@ -197,7 +197,7 @@ def test_the_owner_closes_where_it_opened():
 
     async def main():
         reader = asyncio.current_task()
-        items = owned_by_one_task(source)
+        items = OwnedStream(source)
         assert [await anext(items), await anext(items)] == [0, 1]
         await items.aclose()
         assert tasks[0] is tasks[1]
@@ -216,7 +216,7 @@ def test_the_owner_stays_only_a_little_ahead():
             yield number
 
     async def main():
-        items = owned_by_one_task(source)
+        items = OwnedStream(source)
         await anext(items)
         await asyncio.sleep(0.05)
         assert len(made) < 50
@@ -241,7 +241,7 @@ def test_what_the_source_raises_arrives_after_its_items():
             ended.set()
 
     async def read_all(source, seen):
-        async for item in owned_by_one_task(source):
+        async for item in OwnedStream(source):
             seen.append(item)
 
     async def main():
@@ -255,5 +255,24 @@ def test_what_the_source_raises_arrives_after_its_items():
         with pytest.raises(asyncio.CancelledError):
             await task
         assert ended.is_set()
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_is_closed_while_somebody_reads_ends_for_the_reader():
+    """The reader is not cancelled: there is nothing more to read."""
+
+    async def endless():
+        yield 1
+        await asyncio.Event().wait()
+
+    async def main():
+        items = OwnedStream(endless)
+        assert await anext(items) == 1
+        reader = asyncio.create_task(anext(items, "over"))
+        await asyncio.sleep(0)
+        await items.aclose()
+        assert await reader == "over"
+        assert await anext(items, "over") == "over"
 
     asyncio.run(main())
