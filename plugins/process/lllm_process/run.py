@@ -97,6 +97,10 @@ class Run:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
+        if self.processor.is_watched:
+            # What is shown at the end is what the next run will find.
+            with suppress(SSSNError, TimeoutError):
+                await asyncio.wait_for(self._measure_lag(), _LAG_EVERY)
 
     async def _lease_seconds(self) -> float:
         if self.processor.lease_seconds is not None:

@@ -180,6 +180,8 @@ def test_a_signal_lets_running_work_finish(project, store, fill, number):
     assert started, errors
     assert process.returncode == 0, errors
     done = len(store.query_events("analysis"))
+    last = json.loads(errors.splitlines()[-1])
+    assert (last["message"], last["progress"]["done"], last["progress"]["lag"]) == ("stopped", done, 5 - done)
     lag = store.lag(store.list_subscriptions("raw")[0].id)
     assert 1 <= done < 5
     assert (lag.undelivered + lag.in_flight + lag.delayed, lag.in_flight) == (5 - done, 0)
