@@ -111,10 +111,18 @@ class Program(click.Group):
 
         Args:
             ctx: The context of the program.
+
+        Raises:
+            click.UsageError: The working directory was removed.
         """
         from pathlib import Path
 
-        working = str(Path.cwd())
+        try:
+            working = str(Path.cwd())
+        except FileNotFoundError:
+            raise click.UsageError(
+                "The working directory does not exist any more; change to another one."
+            ) from None
         if sys.path[:1] != [working]:
             sys.path.insert(0, working)
         super().invoke(ctx)

@@ -35,6 +35,8 @@ def refs(check: bool, as_json: bool) -> None:
     if as_json:
         rows = [asdict(state) | {"health": health} for state, health in zip(states, healths, strict=True)]
         click.echo(json.dumps(rows, indent=2))
+    elif not states:
+        click.echo(f"{path} binds nothing.")
     else:
         print_table(
             ("REF", "TARGET", "OPENED BY", "STATE"),

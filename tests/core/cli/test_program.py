@@ -250,3 +250,13 @@ def test_the_documented_help_is_the_real_one():
     assert scripts["render"](page) == page
     for name in make_program().commands:
         assert f"\n$ lllm {name} --help\n" in page
+
+
+def test_a_working_directory_that_is_gone_is_told(spawn, project, tmp_path):
+    """A command says so in one line; `--version` needs no directory."""
+    leave = "import os, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')"
+    code = f"{leave}; from lllm.cli import main; main()"
+    result = spawn("list", code=code)
+    line = "lllm: error: The working directory does not exist any more; change to another one.\n"
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", line)
+    assert spawn("--version", code=code).returncode == 0

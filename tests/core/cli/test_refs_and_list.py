@@ -142,3 +142,11 @@ def test_list_shows_tactics_of_plugins_and_config(invoke, bind):
 def test_list_without_tactics_says_how_to_get_some(invoke):
     """An empty list explains itself."""
     assert "No tactics are known here" in invoke("--no-plugins", "list").stdout
+
+
+def test_a_config_that_binds_nothing_is_said(invoke, bind):
+    """Instead of a table without rows; for programs it is an empty array."""
+    path = bind("[plugins]\ndisable = []\n")
+    assert invoke("refs").stdout == f"{path} binds nothing.\n"
+    assert invoke("refs", "--check").exit_code == 0
+    assert json.loads(invoke("refs", "--json").stdout) == []
