@@ -11,6 +11,7 @@ import weakref
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -225,7 +226,11 @@ def _made(kind: str, transport: Any) -> Any:
             max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS
         )
         verify: Any = _tls() if transport is None else True
-        return getattr(httpx, kind)(transport=transport, follow_redirects=False, limits=limits, verify=verify)
+        # A cookie that a service sets for one caller is not sent for the next.
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        return getattr(httpx, kind)(
+            transport=transport, follow_redirects=False, limits=limits, verify=verify, cookies=no_cookies
+        )
     except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
         # The text may hold the password of a proxy.
         raise TacticServiceError(

@@ -19,6 +19,7 @@ from lllm.propagation import outgoing_headers
 from lllm_runtime_remote.answers import Answer
 from lllm_runtime_remote.clients import is_timeout, was_not_sent
 from lllm_runtime_remote.errors import RemoteTacticError, error_from_body
+from lllm_runtime_remote.headers import check_header
 
 __all__ = ["Exchange", "encode", "invalid", "parse_answer", "refusal_of", "usage_of"]
 
@@ -106,7 +107,8 @@ class Exchange:
         # A timeout object of the HTTP library counts from byte to byte, as its owner wants it.
         seconds = timeout if isinstance(timeout, (int, float)) else remaining
         self.until = None if seconds is None else monotonic() + seconds
-        headers.update({name.lower(): value for name, value in dict(self.extra.get("headers") or {}).items()})
+        for name, value in dict(self.extra.get("headers") or {}).items():
+            headers[name.lower()] = check_header(value, name)
         return {**self.extra, "timeout": timeout, "headers": headers}
 
     def seconds(self) -> float | None:

@@ -260,7 +260,26 @@ def test_a_malformed_credential_is_refused_without_showing_it(raw, run, token):
     with pytest.raises(ValueError, match="X-Tenant") as caught:
         RemoteTactic("http://127.0.0.1:1", headers={"X-Tenant": token})
     assert token not in str(caught.value)
+    with RemoteTactic(server.url) as tactic, pytest.raises(ValueError, match="X-Key") as caught:
+        tactic.run(1, headers={"X-Key": token})
+    assert token not in str(caught.value)
     assert server.requests == []
+
+
+def test_cookies_of_one_call_are_not_sent_with_the_next(raw, run):
+    """The client is shared by all callers of the tactic; a cookie that a caller gives is sent with that call."""
+
+    def script(server, connection):
+        connection.sendall(body(b"1", b"set-cookie: session=hush; path=/"))
+        return True
+
+    server = raw(script)
+    with RemoteTactic(server.url) as tactic:
+        run(tactic, None)
+        tactic.run(1, headers={"Cookie": "mine=1"})
+        run(tactic, None)
+    assert [b"cookie" in head.lower() for head, _ in server.requests] == [False, True, False]
+    assert b"hush" not in b"".join(head for head, _ in server.requests)
 
 
 def test_credentials_show_nowhere(raw, run, caplog):
