@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 from pydantic import BaseModel
 from pydantic_ai import Agent
+from pydantic_ai.messages import ModelResponse, ToolCallPart
 from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 from serving import served
 
@@ -40,8 +41,14 @@ async def scripted(messages, info) -> AsyncIterator[dict]:
         yield {0: DeltaToolCall(json_args=piece)}
 
 
+async def scripted_at_once(messages, info) -> ModelResponse:
+    """Answer the same to a caller that does not read a stream."""
+    calls = [delta[0] async for delta in scripted(messages, info)]
+    return ModelResponse([ToolCallPart(calls[0].name, "".join(call.json_args for call in calls))])
+
+
 writer = Agent(
-    os.environ.get("LLLM_MODEL") or FunctionModel(stream_function=scripted),
+    os.environ.get("LLLM_MODEL") or FunctionModel(scripted_at_once, stream_function=scripted),
     output_type=Brief,
     name="writer",
     description="Writes a brief about a topic.",
@@ -79,6 +86,7 @@ def main(topic: str = "tides") -> None:
         asyncio.run(read(url, topic))
     for brief in tactic.stream(Topic(topic=topic)):
         print("so far", len(brief.points), "points")
+    print("at once", len(tactic.run(Topic(topic=topic)).points), "points")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def test_a_served_agent_is_read_while_it_writes(run):
     ]
     assert kinds.count("writing") == 4
     assert '  "title": "About clocks",' in lines
-    assert lines[-3:] == ["so far 0 points", "so far 1 points", "so far 2 points"]
+    assert lines[-4:] == ["so far 0 points", "so far 1 points", "so far 2 points", "at once 2 points"]
 
 
 def test_an_agent_asks_a_service(run):
