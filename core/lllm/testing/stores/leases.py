@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Timer
 from time import monotonic, sleep
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from lllm.errors import InvalidPayloadError, LeaseLostError
 from lllm.store import Store
-from lllm.testing.stores.suite import Suite, fill, invalid, payloads, refused
+from lllm.testing.stores.suite import Suite, after, fill, invalid, payloads, refused
 
 
 class LeaseTests(Suite):
@@ -244,10 +243,10 @@ class LeaseTests(Suite):
     def test_waiting_ends_with_an_event(self, store: Store) -> None:
         """Whoever waits gets it soon after it was appended."""
         store.create_subscription("raw", subscription_id="w")
-        Timer(0.1, lambda: fill(store, 1)).start()
-        started = monotonic()
-        assert payloads(store.lease("w", wait=60)) == [1]
-        assert monotonic() - started < self.patience
+        with after(0.1, lambda: fill(store, 1)):
+            started = monotonic()
+            assert payloads(store.lease("w", wait=60)) == [1]
+            assert monotonic() - started < self.patience
 
     def test_waiting_ends_with_a_redelivery(self, leased: Store) -> None:
         """A lease that runs out is an event too."""

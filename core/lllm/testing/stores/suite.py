@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -119,6 +120,22 @@ def payloads(events: Any) -> list[Any]:
         events: Events or deliveries.
     """
     return [getattr(item, "event", item).payload for item in events]
+
+
+@contextmanager
+def after(delay: float, action: Callable[[], object]) -> Iterator[None]:
+    """Do something in another thread while the block runs; the block's end waits for it.
+
+    Args:
+        delay: Seconds before it is done.
+        action: What is done.
+    """
+    timer = Timer(delay, action)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
 
 
 def needs(store: Store, capability: str) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import Timer
 from time import monotonic
 
 import pytest
 
 from lllm.errors import ChannelNotFoundError, StoreClosedError
 from lllm.store import Store
-from lllm.testing.stores.suite import Suite, fill, invalid, payloads
+from lllm.testing.stores.suite import Suite, after, fill, invalid, payloads
 
 
 class WaitingTests(Suite):
@@ -33,16 +31,16 @@ class WaitingTests(Suite):
 
     def test_an_append_ends_the_wait(self, store: Store) -> None:
         """Whoever waits gets the event soon after it was appended."""
-        _after(0.1, lambda: store.append_event({"channel": "raw", "payload": "now"}))
-        started = monotonic()
-        assert payloads(store.wait_events("raw", after_cursor=0, timeout=60)) == ["now"]
-        assert monotonic() - started < self.patience
+        with after(0.1, lambda: store.append_event({"channel": "raw", "payload": "now"})):
+            started = monotonic()
+            assert payloads(store.wait_events("raw", after_cursor=0, timeout=60)) == ["now"]
+            assert monotonic() - started < self.patience
 
     def test_only_the_kind_asked_for_ends_the_wait(self, store: Store) -> None:
         """Other kinds do not count."""
         fill(store, 1, kind="other")
-        _after(0.05, lambda: fill(store, 1, kind="other"))
-        assert store.wait_events("raw", after_cursor=0, kind="wanted", timeout=0.2) == ()
+        with after(0.05, lambda: fill(store, 1, kind="other")):
+            assert store.wait_events("raw", after_cursor=0, kind="wanted", timeout=0.2) == ()
 
     def test_bad_arguments_do_not_wait(self, store: Store) -> None:
         """They are refused at once."""
@@ -56,8 +54,8 @@ class WaitingTests(Suite):
     def test_tail_begins_at_the_head(self, store: Store) -> None:
         """What was there before does not show."""
         fill(store, 2)
-        _after(0.1, lambda: fill(store, 2))
-        assert payloads(store.tail("raw", timeout=1.0)) == [1, 2]
+        with after(0.1, lambda: fill(store, 2)):
+            assert payloads(store.tail("raw", timeout=1.0)) == [1, 2]
 
     def test_tail_can_begin_anywhere(self, store: Store) -> None:
         """It ends once nothing has arrived for a while."""
@@ -67,10 +65,5 @@ class WaitingTests(Suite):
 
     def test_closing_ends_the_wait(self, store: Store) -> None:
         """Nobody waits for a store that is gone."""
-        _after(0.1, store.close)
-        with pytest.raises(StoreClosedError):
+        with after(0.1, store.close), pytest.raises(StoreClosedError):
             store.wait_events("raw", after_cursor=0, timeout=self.patience)
-
-
-def _after(delay: float, action: Callable[[], object]) -> None:
-    Timer(delay, action).start()
